@@ -1,0 +1,24 @@
+"""What every request of an AWS account repeats."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True)
+class Account:
+    """Defaults that steps take where they say nothing themselves.
+
+    In Airflow they come from the section ``[airflow_ml_provider]`` of its configuration.
+    """
+
+    role_arn: str | None = None
+    root: str | None = None
+    kms_key_id: str | None = None
+    subnets: tuple[str, ...] = ()
+    security_group_ids: tuple[str, ...] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,257 @@
+"""What is wrong with a definition, all of it at once and before anything starts."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import fields
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from airflow_ml_provider.pipeline.conditions import OPERATORS, Comparison
+from airflow_ml_provider.pipeline.control_steps import Choice, Notify, all_steps
+from airflow_ml_provider.pipeline.data_steps import SparkTransform, SqlExtract
+from airflow_ml_provider.pipeline.model_steps import Evaluation, Processing, Training
+from airflow_ml_provider.pipeline.step import Step
+from airflow_ml_provider.pipeline.values import Dataset, JobField, Metric, Output, Parameter, walk
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from typing_extensions import TypeAlias
+
+    from airflow_ml_provider.pipeline.pipeline import Pipeline
+
+    Reference: TypeAlias = "Output | JobField | Metric | Step"
+
+# SageMaker allows 64 characters in a step name, Step Functions 80, Airflow 250; a job's name
+# (63) also holds a hash, so a step's name is cut there but stays readable.
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}")
+_LOCATION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+_ROOT = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9!_.*'()=-]+)*/?")
+_EMPTY = (None, "", {}, ())
+_ARMS = frozenset({"then", "otherwise"})
+_S3 = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?")
+
+
+def problems_of(pipeline: Pipeline) -> list[str]:
+    """Name every problem: step, field, what was given, the mend."""
+    steps = list(pipeline.all_steps())
+    by_name = {step.name: step for step in steps}
+    scopes = dict(_scopes(pipeline.steps))
+    problems = [*_pipeline_problems(pipeline), *_duplicates(steps), *_parameter_problems(steps)]
+    for step in steps:
+        problems += [
+            f"step {step.name!r}: {problem}"
+            for problem in (
+                *_own_problems(step, pipeline),
+                *_reference_problems(step, by_name, scopes),
+            )
+        ]
+    problems += _cycle(steps, by_name)
+    return problems
+
+
+def references(step: Step) -> Iterator[Reference]:
+    """Yield what must be there before a step; a choice also waits for what its arms refer to."""
+    yield from _own_references(step)
+    if isinstance(step, Choice):
+        inside = {inner.name for inner in all_steps((step,))}
+        for inner in (*step.then, *step.otherwise):
+            yield from (ref for ref in references(inner) if step_of(ref) not in inside)
+
+
+def _own_references(step: Step) -> Iterator[Reference]:
+    for value in _own_values(step):
+        if isinstance(value, Step):
+            yield value
+        else:
+            yield from (
+                item for item in walk(value) if isinstance(item, (Output, JobField, Metric))
+            )
+
+
+def _own_values(step: Step) -> list[object]:
+    return [getattr(step, field.name) for field in fields(step) if field.name not in _ARMS]
+
+
+def step_of(reference: Reference) -> str:
+    """Give the name of the step that a reference needs."""
+    return reference.name if isinstance(reference, Step) else reference.step
+
+
+def _scopes(
+    steps: Sequence[Step], scope: tuple[str, ...] = ()
+) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield each step's name with the arms that it lies in, outermost first."""
+    for step in steps:
+        yield step.name, scope
+        if isinstance(step, Choice):
+            yield from _scopes(step.then, (*scope, f"{step.name}.then"))
+            yield from _scopes(step.otherwise, (*scope, f"{step.name}.otherwise"))
+
+
+def _pipeline_problems(pipeline: Pipeline) -> Iterator[str]:
+    if not _NAME.fullmatch(pipeline.name):
+        yield f"name: {pipeline.name!r} must be a letter, then at most 62 letters, digits, - or _"
+    if pipeline.root is not None and not _ROOT.fullmatch(pipeline.root):
+        yield f"root: {pipeline.root!r} is no S3 prefix; write s3://<bucket>/<prefix>"
+    if pipeline.keyed_by not in {"interval", "execution"}:
+        yield f"keyed_by: {pipeline.keyed_by!r} must be 'interval' or 'execution'"
+    if pipeline.on_empty not in {"fail", "skip", "continue"}:
+        yield f"on_empty: {pipeline.on_empty!r} must be 'fail', 'skip' or 'continue'"
+    if not pipeline.steps:
+        yield "steps: none; a pipeline needs at least one step"
+
+
+def _duplicates(steps: Sequence[Step]) -> Iterator[str]:
+    for name, count in Counter(step.name for step in steps).items():
+        if count > 1:
+            yield f"step {name!r}: {count} steps have this name; give each its own"
+
+
+def _parameter_problems(steps: Sequence[Step]) -> Iterator[str]:
+    defaults: dict[str, set[str]] = {}
+    for value in walk(steps):
+        if isinstance(value, Parameter):
+            defaults.setdefault(value.name, set()).add(repr(value.default))
+            if not value.name.isidentifier():
+                yield f"parameter {value.name!r}: the name must be a Python identifier"
+    for name, values in defaults.items():
+        if len(values) > 1:
+            given = ", ".join(sorted(values))
+            yield f"parameter {name!r}: it has several defaults ({given}); give it one"
+
+
+def _own_problems(step: Step, pipeline: Pipeline) -> Iterator[str]:
+    if not _NAME.fullmatch(step.name):
+        yield f"name: {step.name!r} must be a letter, then at most 62 letters, digits, - or _"
+    for field in step.required:
+        if getattr(step, field) in _EMPTY:
+            yield f"{field}: missing; give {type(step).__name__}({field}=...)"
+    if step.timeout_seconds <= 0:
+        yield f"timeout_seconds: {step.timeout_seconds} must be above 0"
+    if step.retry.attempts < 0 or step.retry.interval_seconds < 0 or step.retry.backoff < 1:
+        yield f"retry: {step.retry} needs attempts and interval_seconds >= 0 and backoff >= 1"
+    yield from _output_problems(step)
+    if isinstance(step, SqlExtract):
+        yield from _query_problems(step, pipeline)
+    elif isinstance(step, (SparkTransform, Processing, Training, Evaluation)):
+        yield from _script_problems((step.script, *step.modules), pipeline)
+        yield from _input_problems(step.inputs)
+        yield from _option_problems(step)
+    elif isinstance(step, Choice):
+        yield from _choice_problems(step)
+    elif isinstance(step, Notify):
+        yield from _topic_problems(step)
+
+
+def _output_problems(step: Step) -> Iterator[str]:
+    names = step.output_names
+    for name, count in Counter(names).items():
+        if not _LOCATION.fullmatch(name):
+            yield f"outputs: {name!r} must be letters, digits, - or _"
+        if count > 1:
+            yield f"outputs: {name!r} is there {count} times"
+    report = step.metrics_report
+    if report is not None and report.output not in names:
+        yield f"report: {report.output!r} is none of its outputs {list(names)}"
+
+
+def _topic_problems(step: Notify) -> Iterator[str]:
+    if isinstance(step.topic_arn, str) and not re.match(r"arn:[a-z-]+:sns:", step.topic_arn):
+        yield f"topic_arn: {step.topic_arn!r} is no ARN of an SNS topic"
+
+
+def _query_problems(step: SqlExtract, pipeline: Pipeline) -> Iterator[str]:
+    if (step.query is None) == (step.table is None):
+        yield "query: give either query= or table="
+    elif step.query is not None and step.query.endswith(".sql"):
+        yield from _file_problems("query", step.query, pipeline)
+
+
+def _script_problems(files: Sequence[str], pipeline: Pipeline) -> Iterator[str]:
+    for position, file in enumerate(files):
+        if file:
+            yield from _file_problems("modules" if position else "script", file, pipeline)
+
+
+def _file_problems(field: str, file: str, pipeline: Pipeline) -> Iterator[str]:
+    if pipeline.folder is None and not Path(file).is_absolute():
+        yield f"{field}: {file!r} is relative; give Pipeline(folder=Path(__file__).parent)"
+    elif not pipeline.path(file).is_file():
+        yield f"{field}: {str(pipeline.path(file))!r} does not exist"
+
+
+def _input_problems(inputs: Mapping[str, object]) -> Iterator[str]:
+    for name, value in inputs.items():
+        if not _LOCATION.fullmatch(name):
+            yield f"inputs: the name {name!r} must be letters, digits, - or _"
+        if isinstance(value, str) and not _S3.fullmatch(value):
+            yield f"inputs: {name!r} is {value!r}; give an s3:// URI or the output of a step"
+        if isinstance(value, Step):
+            yield f"inputs: {name!r} is the step {value.name!r}; refer to its output"
+
+
+def _option_problems(step: SparkTransform | Processing | Training | Evaluation) -> Iterator[str]:
+    if isinstance(step, Training):
+        return
+    options = [*step.arguments]
+    if isinstance(step, SparkTransform):
+        options += [*step.inputs, *step.outputs]
+    for name, count in Counter(options).items():
+        if count > 1:
+            yield f"arguments: --{name} is given {count} times, by inputs, outputs or arguments"
+
+
+def _choice_problems(step: Choice) -> Iterator[str]:
+    if not step.then and not step.otherwise:
+        yield "then: neither then nor otherwise holds a step"
+    for item in walk(step.when):
+        if not isinstance(item, Comparison):
+            continue
+        if item.operator not in OPERATORS:
+            yield f"when: {item.operator!r} is none of {', '.join(OPERATORS)}"
+        for side in (item.left, item.right):
+            number = isinstance(side, (int, float)) and not isinstance(side, bool)
+            if not number and not isinstance(side, (Metric, Parameter)):
+                yield f"when: {side!r} is neither a number, a metric nor a parameter"
+
+
+def _reference_problems(
+    step: Step, by_name: Mapping[str, Step], scopes: Mapping[str, tuple[str, ...]]
+) -> Iterator[str]:
+    for value in walk(_own_values(step)):
+        if isinstance(value, Dataset) and not _LOCATION.fullmatch(value.name):
+            yield f"dataset {value.name!r} must be letters, digits, - or _"
+    for reference in _own_references(step):
+        name = step_of(reference)
+        target = by_name.get(name)
+        if target is None:
+            known = ", ".join(sorted(by_name))
+            yield f"it refers to the unknown step {name!r}; the pipeline has {known}"
+            continue
+        scope = scopes[name]
+        if scopes[step.name][: len(scope)] != scope:
+            yield f"it refers to {name!r} inside {scope[-1]!r}, which may not run; move one of them"
+        if isinstance(reference, Output) and reference.name not in target.output_names:
+            names = ", ".join(target.output_names) or "none"
+            yield f"it refers to the output {reference.name!r} of {name!r}, which has {names}"
+        if isinstance(reference, Metric) and target.metrics_report is None:
+            yield f"it refers to a metric of {name!r}, which has no report; give report=Report(...)"
+        if isinstance(reference, JobField) and isinstance(target, (SqlExtract, Choice, Notify)):
+            yield f"it refers to a job's field of {name!r}, which is a {type(target).__name__}"
+
+
+def _cycle(steps: Sequence[Step], by_name: Mapping[str, Step]) -> Iterator[str]:
+    graph = {
+        step.name: {step_of(ref) for ref in references(step) if step_of(ref) in by_name}
+        for step in steps
+    }
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        path = " -> ".join(reversed(error.args[1]))
+        yield f"steps: they wait for each other: {path}; break the circle"

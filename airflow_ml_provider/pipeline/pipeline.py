@@ -1,0 +1,58 @@
+"""The pipeline: steps under one S3 root, checked as a whole when it is built."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from airflow_ml_provider.pipeline.checks import problems_of
+from airflow_ml_provider.pipeline.control_steps import all_steps
+from airflow_ml_provider.pipeline.errors import PipelineError
+from airflow_ml_provider.pipeline.values import Parameter, walk
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from airflow_ml_provider.pipeline.step import Step
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """Steps that run in the order of their references.
+
+    ``root`` is the S3 prefix of all its data (``None``: the account's). ``folder`` is where
+    relative scripts lie, usually ``Path(__file__).parent``. ``keyed_by`` says what names a run in
+    S3 paths: its data ``interval``, so that a backfill replaces, or its ``execution``.
+    ``on_empty`` says what an extract without rows does: ``fail``, ``skip`` what follows, or
+    ``continue``.
+
+    :raises PipelineError: with every problem of the definition.
+    """
+
+    name: str
+    steps: Sequence[Step]
+    root: str | None = None
+    folder: Path | str | None = None
+    keyed_by: str = "interval"
+    on_empty: str = "continue"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "steps", tuple(self.steps))
+        problems = problems_of(self)
+        if problems:
+            raise PipelineError(f"pipeline {self.name!r}", problems)
+
+    def all_steps(self) -> Iterator[Step]:
+        """Every step, those inside the arms of choices too."""
+        return all_steps(self.steps)
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """The parameters that the steps refer to, by name."""
+        found = {value.name: value for value in walk(self.steps) if isinstance(value, Parameter)}
+        return tuple(found[name] for name in sorted(found))
+
+    def path(self, file: str) -> Path:
+        """Where a file of the definition lies."""
+        return Path(self.folder or ".") / file

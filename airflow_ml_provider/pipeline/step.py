@@ -1,0 +1,99 @@
+"""What all steps have in common."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_ml_provider.pipeline.values import JobField, Metric, Output
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True)
+class Retry:
+    """How often a failed step is started anew.
+
+    ``attempts`` counts the tries after the first; the pause starts at ``interval_seconds`` and is
+    multiplied by ``backoff`` each time, up to ``max_delay_seconds``.
+    """
+
+    attempts: int = 2
+    interval_seconds: int = 60
+    backoff: float = 2.0
+    max_delay_seconds: int = 900
+
+
+@dataclass(frozen=True)
+class Report:
+    """Where a step leaves its metrics: a JSON ``file`` in one of its outputs.
+
+    ``section`` is the object of that file in which short metric names are looked up.
+    """
+
+    output: str
+    file: str
+    section: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepOptions:
+    """Options of every step.
+
+    ``timeout_seconds`` bounds the job itself; ``overrides`` is merged last into the AWS request,
+    so that every field of the API can be reached.
+    """
+
+    retry: Retry = field(default_factory=Retry)
+    timeout_seconds: int = 3600
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Step(StepOptions):
+    """A named piece of work. Steps follow each other by the references they hold."""
+
+    name: str
+
+    required: ClassVar[tuple[str, ...]] = ()
+    """Fields that may not be empty; checked with the whole pipeline, to name all at once."""
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """The outputs that other steps may refer to."""
+        return ()
+
+    @property
+    def metrics_report(self) -> Report | None:
+        """Where its metrics lie, if it makes any."""
+        return None
+
+    @property
+    def output(self) -> Output:
+        """Its only output; a step with several is asked by name: ``step["train"]``."""
+        if len(self.output_names) != 1:
+            names = ", ".join(self.output_names) or "none"
+            message = f'step {self.name!r} has not one output ({names}): refer to step["name"]'
+            raise AttributeError(message)
+        return Output(self.name, self.output_names[0])
+
+    def __getitem__(self, name: str) -> Output:
+        """Refer to one output by its name."""
+        return Output(self.name, name)
+
+    def metric(self, *path: str) -> Metric:
+        """Refer to a number of its report.
+
+        One name is looked up as SageMaker's model-quality JSON spells it,
+        ``<section>.<name>.value``; several names are the path from the top.
+        https://docs.aws.amazon.com/sagemaker/latest/dg/model-monitor-model-quality-metrics.html
+        """
+        report = self.metrics_report
+        if len(path) == 1 and report is not None and report.section is not None:
+            return Metric(self.name, (report.section, path[0], "value"))
+        return Metric(self.name, path)
+
+    def field(self, *path: str) -> JobField:
+        """Refer to a field of what AWS answers about the finished job."""
+        return JobField(self.name, path)

@@ -1,0 +1,183 @@
+"""Values that are known only when a run is on its way: what a step may hold besides JSON.
+
+All are plain frozen values. A target spells them in its own language: Jinja, JSONPath, ``Get``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, is_dataclass
+from enum import Enum
+from string import Formatter
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from typing_extensions import TypeAlias
+
+    from airflow_ml_provider.pipeline.conditions import Comparison
+
+Scalar: TypeAlias = "str | int | float | bool"
+
+
+class Run(Enum):
+    """What a run knows of itself.
+
+    ``KEY`` names the run in every S3 path: the start of its data interval, or its id where the
+    pipeline is keyed by execution. ``DATE`` is the interval's start as ``YYYY-MM-DD``; the two
+    ends are ISO 8601 time stamps in UTC.
+    """
+
+    KEY = "key"
+    ID = "id"
+    DATE = "date"
+    INTERVAL_START = "interval_start"
+    INTERVAL_END = "interval_end"
+
+
+class _Comparable:
+    """Gives the four orders; ``==`` stays the equality of values."""
+
+    def _compare(self, operator: str, right: object) -> Comparison:
+        from airflow_ml_provider.pipeline.conditions import Comparison  # noqa: PLC0415 - a cycle
+
+        return Comparison(operator, self, right)
+
+    def __lt__(self, other: object) -> Comparison:
+        return self._compare("<", other)
+
+    def __le__(self, other: object) -> Comparison:
+        return self._compare("<=", other)
+
+    def __gt__(self, other: object) -> Comparison:
+        return self._compare(">", other)
+
+    def __ge__(self, other: object) -> Comparison:
+        return self._compare(">=", other)
+
+
+@dataclass(frozen=True)
+class Parameter(_Comparable):
+    """A value that a run may be given; ``default`` also fixes its type."""
+
+    name: str
+    default: Scalar
+
+
+@dataclass(frozen=True)
+class Output:
+    """The S3 prefix of a step's output: ``root/<pipeline>/<run key>/<step>/<output>/``."""
+
+    step: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A shared S3 prefix that outlives the run: ``root/datasets/<name>/``.
+
+    The job that writes it replaces only the partitions of its own data interval, so that a
+    backfill is idempotent. It makes no order between steps.
+    """
+
+    name: str
+
+
+@dataclass(frozen=True)
+class JobField:
+    """A field of what AWS answers about a finished job, by its path in the Describe response."""
+
+    step: str
+    path: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Metric(_Comparable):
+    """A number in the report of a step; the path is a tuple because names may hold dots."""
+
+    step: str
+    path: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Code:
+    """Local files that are staged to S3 under the hash of their content.
+
+    ``form`` says what the value stands for: the URI of the one ``file``, the URI of a ``prefix``
+    that holds all of them, or the URI of a gzipped ``tar`` of them. ``files`` are paths relative
+    to the pipeline's folder; the first one is the script that is started.
+    """
+
+    files: tuple[str, ...]
+    form: str
+
+
+@dataclass(frozen=True)
+class Token:
+    """What makes a call idempotent: the same for every try of a step, new when it is run anew."""
+
+
+class Text:
+    """Text with values in it: ``Text("AUC is {auc}", auc=scores.metric("auc"))``."""
+
+    __slots__ = ("parts",)
+
+    def __init__(self, template: str = "", **values: object) -> None:
+        parts: list[object] = []
+        for literal, name, _, _ in Formatter().parse(template):
+            if literal:
+                parts.append(literal)
+            if name is not None:
+                if name not in values:
+                    message = f"Text has no value for {{{name}}}; give it as {name}=..."
+                    raise ValueError(message)
+                parts.append(values[name])
+        self.parts: tuple[object, ...] = tuple(parts)
+
+    @classmethod
+    def of(cls, *parts: object) -> Text:
+        """Join parts as they are."""
+        text = cls()
+        text.parts = tuple(parts)
+        return text
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Text) and self.parts == other.parts
+
+    def __hash__(self) -> int:
+        return hash(self.parts)
+
+    def __repr__(self) -> str:
+        return f"Text.of({', '.join(map(repr, self.parts))})"
+
+
+VALUES = (Run, Parameter, Output, Dataset, JobField, Metric, Code, Token, Text)
+"""Every class of value; a target that knows these knows all."""
+
+
+def walk(value: object) -> Iterator[object]:
+    """Yield the value and all that it holds: mappings, sequences, dataclasses, text."""
+    yield value
+    if isinstance(value, dict):
+        inner = [*value.keys(), *value.values()]
+    elif isinstance(value, (list, tuple, set, frozenset)):
+        inner = list(value)
+    elif isinstance(value, Text):
+        inner = list(value.parts)
+    elif is_dataclass(value) and not isinstance(value, type):
+        inner = [getattr(value, field.name) for field in fields(value)]
+    else:
+        return
+    for item in inner:
+        yield from walk(item)
+
+
+def replace_values(value: Any, spell: Callable[[Any], Any]) -> Any:
+    """Copy JSON in which each value of ``VALUES`` is replaced by what ``spell`` makes of it."""
+    if isinstance(value, VALUES):
+        return spell(value)
+    if isinstance(value, dict):
+        return {key: replace_values(item, spell) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [replace_values(item, spell) for item in value]
+    return value

@@ -1,0 +1,54 @@
+"""Where a step stands when it becomes a request: its account, its paths, its code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from airflow_ml_provider.pipeline.values import Output
+
+if TYPE_CHECKING:
+    from airflow_ml_provider.pipeline.account import Account
+
+
+@dataclass(frozen=True)
+class Place:
+    """``job_prefix`` begins the names of stored jobs; ``outputs`` are given paths by output name.
+
+    A step of a pipeline has derived paths, so its ``outputs`` is empty; an operator in a
+    hand-written DAG is given the URIs.
+    """
+
+    account: Account
+    job_prefix: str
+    outputs: Mapping[str, Any]
+
+    def output(self, step: str, name: str) -> Any:
+        """Give the S3 prefix of one output."""
+        return self.outputs.get(name, Output(step, name))
+
+    def role(self, own: str | None) -> str:
+        """Give the role of a job: its own or the account's; empty where there is none."""
+        return own or self.account.role_arn or ""
+
+    def tag_list(self) -> list[dict[str, str]]:
+        """Give the account's tags as SageMaker spells them."""
+        return [{"Key": key, "Value": value} for key, value in sorted(self.account.tags.items())]
+
+
+def merged(request: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Merge overrides into a request: objects field by field, everything else replaced."""
+    result = dict(request)
+    for key, value in overrides.items():
+        below = result.get(key)
+        if isinstance(below, Mapping) and isinstance(value, Mapping):
+            result[key] = merged(below, value)
+        else:
+            result[key] = value
+    return result
+
+
+def present(**fields: Any) -> dict[str, Any]:
+    """Keep the fields of a request that have something in them."""
+    return {key: value for key, value in fields.items() if value not in (None, "", (), [], {})}
