@@ -1,0 +1,64 @@
+# Everything is made from Python alone: no Java, no Docker, no AWS account.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV_VERSION := 0.9.5
+READY := $(VENV)/.ready
+
+# The suites bring their own local AWS: nothing of a real account may leak into them.
+export AWS_EC2_METADATA_DISABLED := true
+PYTEST := $(BIN)/python -m pytest
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo ui local test lint format e2e bench-parse constraints clean
+
+help:  ## list the targets
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(READY)  ## make the virtual environment with all that the other targets need
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 10) <= v < (3, 14) else \
+	  f"{sys.executable} is Python {v[0]}.{v[1]}; give one of 3.10 to 3.13: make PYTHON=python3.11 ...")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv==$(UV_VERSION)"
+	@echo "installing into $(VENV) ..."
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt \
+	  --editable '.[extract,local]' --group dev --group bench
+	@touch $@
+
+demo: $(READY)  ## run the flight-delay pipeline for three days on this machine
+	@$(BIN)/airflow-ml demo
+
+ui: $(READY)  ## start Airflow and the local AWS; the example DAGs are in the browser
+	@$(BIN)/airflow-ml demo --ui
+
+local: $(READY)  ## start the local AWS alone
+	@$(BIN)/airflow-ml local
+
+test: $(READY)  ## pass the tests
+	$(PYTEST) tests/unit tests/contract
+
+lint: $(READY)  ## ruff, mypy, import-linter, codespell
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/codespell
+
+format: $(READY)  ## let ruff write the code as it wants it
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+e2e: $(READY)  ## really run the example DAGs and the stock operators
+	$(PYTEST) tests/e2e
+
+bench-parse: $(READY)  ## what a DAG costs to parse, beside its peers
+	$(BIN)/python tests/bench/parse.py
+
+constraints: $(READY)  ## resolve constraints.txt anew within pyproject's ranges
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --all-extras --group dev --group bench \
+	  --no-annotate --no-header --upgrade --output-file constraints.txt pyproject.toml
+
+clean:  ## remove what was built, the environment too
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
