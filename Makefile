@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-UV_VERSION := 0.9.5
+UV_VERSION := 0.13.9
 READY := $(VENV)/.ready
 
 # The suites bring their own local AWS: nothing of a real account may leak into them.
@@ -27,11 +27,22 @@ $(READY): pyproject.toml constraints.txt
 	  --editable '.[extract,local]' --group dev --group bench
 	@touch $@
 
-demo: $(READY)  ## run the flight-delay pipeline for three days on this machine
-	@$(BIN)/airflow-ml demo
+DEMO := build/demo
+WAREHOUSE := $(DEMO)/warehouse.db
+ON_LAPTOP = --dags dags --home $(DEMO) --sqlite warehouse=$(WAREHOUSE)
 
-ui: $(READY)  ## start Airflow and the local AWS; the example DAGs are in the browser
-	@$(BIN)/airflow-ml demo --ui
+$(WAREHOUSE): dags/flight_delays/warehouse.py | $(READY)
+	@mkdir -p $(DEMO)
+	@echo "loading the flights of 2013 into $@ ..."
+	@rm -f $@.part
+	@$(BIN)/python dags/flight_delays/warehouse.py sqlite:///$@.part
+	@mv $@.part $@
+
+demo: $(READY) $(WAREHOUSE)  ## run the flight-delay pipeline for three days on this machine
+	@$(BIN)/airflow-ml run flight_delays_history flight_delays@2013-08-29..2013-08-31 $(ON_LAPTOP)
+
+ui: $(READY) $(WAREHOUSE)  ## start Airflow and the local AWS; the example DAGs are in the browser
+	@$(BIN)/airflow-ml ui $(ON_LAPTOP)
 
 local: $(READY)  ## start the local AWS alone
 	@$(BIN)/airflow-ml local

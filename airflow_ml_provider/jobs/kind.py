@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -38,6 +38,8 @@ class JobKind(Watchable, Protocol):
 
     operation: str
     """The API operation that starts a job, such as ``CreateTrainingJob``."""
+    embedded: ClassVar[Mapping[str, str]]
+    """Keys of a request that hold another operation's request, such as Glue's job definition."""
 
     def find(self, client: Any, request: Json, token: str) -> JobState | None:
         """Look for the job that was started with ``token``; ``None`` if there is none."""
@@ -56,7 +58,7 @@ class JobKind(Watchable, Protocol):
         ...
 
     def requests(self, request: Json) -> tuple[tuple[str, Json], ...]:
-        """Give (operation, parameters) of each call that starts it, to check against AWS's model."""
+        """Give (operation, parameters) of each call that starts it, to be checked."""
         ...
 
     def logs(self, job_id: str, request: Json) -> tuple[LogStreams, ...]:

@@ -48,7 +48,7 @@ class JobState:
 
 @dataclass(frozen=True)
 class LogStreams:
-    """Where a job's log lies in CloudWatch Logs: streams of ``group`` that start with ``prefix``."""
+    """Where a job's log lies in CloudWatch: streams of ``group`` that start with ``prefix``."""
 
     group: str
     prefix: str

@@ -1,0 +1,309 @@
+"""Every difference between the versions of Airflow that the package runs on: 2.11 to 3.3."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import datetime, timedelta
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from airflow_ml_provider.pipeline.account import Account
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from airflow.sdk import (
+        DAG,
+        BaseOperator,
+        BaseOperatorLink,
+        BaseSensorOperator,
+        Connection,
+        PokeReturnValue,
+    )
+    from airflow.sdk.bases.skipmixin import SkipMixin
+    from airflow.sdk.configuration import conf
+    from airflow.sdk.exceptions import (
+        AirflowException,
+        AirflowFailException,
+        AirflowSensorTimeout,
+        AirflowSkipException,
+        TaskDeferralTimeout,
+    )
+    from airflow.triggers.base import BaseTrigger
+else:
+    try:
+        from airflow.sdk import (
+            DAG,
+            BaseOperator,
+            BaseOperatorLink,
+            BaseSensorOperator,
+            PokeReturnValue,
+        )
+    except ImportError:  # 2.11
+        from airflow.models.baseoperator import BaseOperator
+        from airflow.models.baseoperatorlink import BaseOperatorLink
+        from airflow.models.dag import DAG  # noqa: TC002
+        from airflow.sensors.base import BaseSensorOperator, PokeReturnValue
+    try:
+        from airflow.sdk.exceptions import (
+            AirflowException,
+            AirflowFailException,
+            AirflowSensorTimeout,
+            AirflowSkipException,
+        )
+    except ImportError:  # 2.11, 3.0
+        from airflow.exceptions import (
+            AirflowException,
+            AirflowFailException,
+            AirflowSensorTimeout,
+            AirflowSkipException,
+        )
+    try:
+        from airflow.sdk.exceptions import TaskDeferralTimeout
+    except ImportError:
+        try:
+            from airflow.exceptions import TaskDeferralTimeout  # 3.0
+        except ImportError:  # 2.11 has one error for both, which its text tells apart
+            from airflow.exceptions import TaskDeferralError as TaskDeferralTimeout
+    try:
+        from airflow.sdk.bases.skipmixin import SkipMixin
+    except ImportError:
+        from airflow.models.skipmixin import SkipMixin  # 2.11, 3.0
+    try:
+        from airflow.sdk.configuration import conf
+    except ImportError:  # 2.11, 3.0
+        from airflow.configuration import conf
+
+__all__ = [
+    "AirflowException",
+    "AirflowFailException",
+    "AirflowSensorTimeout",
+    "AirflowSkipException",
+    "BaseOperator",
+    "BaseOperatorLink",
+    "BaseSensorOperator",
+    "PokeReturnValue",
+    "SkipMixin",
+    "account",
+    "conf",
+    "deferrable_by_default",
+    "get_connection",
+    "task_left_trigger",
+    "timed_out",
+    "triggerer_is_alive",
+    "xcom_value",
+]
+
+SECTION = "airflow_ml_provider"
+_HAS_SDK = find_spec("airflow.sdk") is not None
+HEALTH_TIMEOUT_SECONDS = 2.0
+_REMEMBER_SECONDS = 60.0
+_seen: tuple[float, bool] | None = None
+
+
+def account() -> Account:
+    """Give the defaults of ``[airflow_ml_provider]`` in Airflow's configuration.
+
+    :raises ValueError: ``tags`` is not a JSON object.
+    """
+    text = _option("tags") or "{}"
+    try:
+        tags = dict(json.loads(text))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"[{SECTION}] tags must be a JSON object, not {text!r}.") from error
+    return Account(
+        role_arn=_option("role_arn"),
+        root=_option("root"),
+        kms_key_id=_option("kms_key_id"),
+        subnets=_listed(_option("subnets")),
+        security_group_ids=_listed(_option("security_group_ids")),
+        tags={str(key): str(value) for key, value in tags.items()},
+    )
+
+
+def data_interval_schedule(schedule: Any) -> Any:
+    """Give a schedule whose runs have the data interval that just ended, as they had up to 2.11.
+
+    Airflow 3 gives the runs of a cron expression or a ``timedelta`` an interval without length,
+    which no incremental pipeline can use. Anything else is left as it is.
+    """
+    if not isinstance(schedule, (str, timedelta)) or schedule in {"@once", "@continuous"}:
+        return schedule
+    try:
+        from airflow.sdk import (  # noqa: PLC0415 - croniter, only for those who need it
+            CronDataIntervalTimetable,
+            DeltaDataIntervalTimetable,
+        )
+    except ImportError:  # 2.11, 3.0
+        from airflow.timetables.interval import (  # noqa: PLC0415
+            CronDataIntervalTimetable,
+            DeltaDataIntervalTimetable,
+        )
+    if isinstance(schedule, timedelta):
+        return DeltaDataIntervalTimetable(schedule)
+    return CronDataIntervalTimetable(schedule, timezone="UTC")
+
+
+def deferrable_by_default() -> bool:
+    """Whether to defer where nobody said so: if Airflow is told to, or if a triggerer lives.
+
+    An explicit ``[operators] default_deferrable = True`` wins. Ask it when a task runs, never when
+    a DAG is parsed: it reads the metadata database (2.11) or the API server's health (3.x).
+    """
+    if conf.getboolean("operators", "default_deferrable", fallback=False):
+        return True
+    return triggerer_is_alive()
+
+
+def triggerer_is_alive() -> bool:
+    """Whether a triggerer has sent a heartbeat lately; ``False`` if that can't be found out.
+
+    The answer is remembered for a minute.
+    """
+    global _seen  # noqa: PLW0603 - one answer a process
+    now = time.monotonic()
+    if _seen is None or now - _seen[0] > _REMEMBER_SECONDS:
+        _seen = (now, _health().get("triggerer", {}).get("status") == "healthy")
+    return _seen[1]
+
+
+def _health() -> dict[str, Any]:
+    if not _HAS_SDK:
+        from airflow.api.common.airflow_health import get_airflow_health  # noqa: PLC0415
+
+        return dict(get_airflow_health())
+    from urllib.request import urlopen  # noqa: PLC0415
+
+    # A task of 3.x has no way to the metadata database; this page asks for no login.
+    base_url = conf.get("api", "base_url", fallback=None) or "/"
+    if base_url.startswith("/"):
+        base_url = f"http://localhost:8080{base_url}"
+    server = conf.get("core", "execution_api_server_url", fallback=None) or base_url
+    url = f"{server.rstrip('/').removesuffix('/execution')}/api/v2/monitor/health"
+    try:
+        with urlopen(url, timeout=HEALTH_TIMEOUT_SECONDS) as answer:  # noqa: S310 - Airflow's own
+            health = json.load(answer)
+    except (OSError, ValueError):  # not to be reached, or something else answers there
+        return {}
+    return health if isinstance(health, dict) else {}
+
+
+def get_connection(conn_id: str) -> Connection:
+    """Give a connection of Airflow.
+
+    :raises AirflowNotFoundException: there is none of this id.
+    """
+    try:
+        hook = import_module("airflow.sdk").BaseHook
+    except (ImportError, AttributeError):  # 2.11, 3.0
+        hook = import_module("airflow.hooks.base").BaseHook
+    connection: Connection = hook.get_connection(conn_id)
+    return connection
+
+
+def migrate_database() -> None:
+    """Make or upgrade the metadata database that Airflow's configuration names."""
+    from airflow.utils.db import initdb  # noqa: PLC0415
+
+    initdb()
+
+
+def load_dags(folder: Path) -> tuple[dict[str, DAG], dict[str, str]]:
+    """Load the DAGs of a folder: by id, and the errors by file; the database gets to know them."""
+    try:
+        from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db  # noqa: PLC0415
+    except ImportError:  # 2.11, 3.0
+        from airflow.models.dagbag import DagBag  # noqa: PLC0415
+
+        bag = DagBag(folder, include_examples=False)
+        if hasattr(bag, "sync_to_db"):
+            try:
+                bag.sync_to_db()
+            except TypeError:  # 3.0 wants the bundle
+                _sync_bundles()
+                bag.sync_to_db("dags-folder", None)
+    else:
+        _sync_bundles()
+        bag = DagBag(folder)
+        sync_bag_to_db(bag, "dags-folder", None)
+    return dict(bag.dags), dict(bag.import_errors)
+
+
+def run_dag(dag: DAG, logical_date: datetime, run_conf: dict[str, Any]) -> Any:
+    """Run a DAG in this process and give its ``DagRun``."""
+    try:
+        return dag.test(logical_date=logical_date, run_conf=run_conf)
+    except TypeError:  # 2.11
+        return dag.test(execution_date=logical_date, run_conf=run_conf)
+
+
+def task_instances(dag_id: str, run_id: str | None = None) -> list[Any]:
+    """Read the task instances of a DAG, of one run or of all, from the metadata database."""
+    from airflow.models.taskinstance import TaskInstance  # noqa: PLC0415
+    from airflow.utils.session import create_session  # noqa: PLC0415
+
+    with create_session() as session:
+        query = session.query(TaskInstance).filter(TaskInstance.dag_id == dag_id)
+        if run_id is not None:
+            query = query.filter(TaskInstance.run_id == run_id)
+        found = query.all()
+        session.expunge_all()
+    return list(found)
+
+
+def _sync_bundles() -> None:
+    from airflow.dag_processing.bundles.manager import DagBundlesManager  # noqa: PLC0415
+
+    DagBundlesManager().sync_bundles_to_db()
+
+
+def xcom_value(key: str, ti_key: Any) -> Any:
+    """Read one XCom of a task instance, as links do; ``None`` if there is none."""
+    path = "airflow.sdk.execution_time.xcom" if _HAS_SDK else "airflow.models.xcom"
+    return import_module(path).XCom.get_value(key=key, ti_key=ti_key)
+
+
+def timed_out(error: AirflowException) -> bool:
+    """Whether a deferral ended because its time was over, not because its trigger broke."""
+    if _HAS_SDK:
+        return isinstance(error, TaskDeferralTimeout)
+    return isinstance(error, TaskDeferralTimeout) and "timeout" in str(error).lower()
+
+
+async def task_left_trigger(trigger: BaseTrigger) -> bool:
+    """Whether a cancelled trigger's task is deferred no more: killed, cleared, marked by a person.
+
+    A triggerer that stops or hands its triggers on cancels them too, and their tasks stay deferred.
+    ``False`` if the state can't be found out, and from 3.3 on: there ``on_kill`` is called.
+    """
+    from airflow.triggers.base import BaseTrigger  # noqa: PLC0415
+    from asgiref.sync import sync_to_async  # noqa: PLC0415
+
+    if hasattr(BaseTrigger, "on_kill"):
+        return False
+
+    try:
+        return await sync_to_async(_state_of)(trigger.task_instance) != "deferred"
+    except Exception:  # noqa: BLE001 - the triggerer is going down, its connections may be gone
+        return False
+
+
+def _state_of(ti: Any) -> str:
+    if _HAS_SDK:
+        runner = import_module("airflow.sdk.execution_time.task_runner")
+        states = runner.RuntimeTaskInstance.get_task_states(
+            dag_id=ti.dag_id, task_ids=[ti.task_id], run_ids=[ti.run_id], map_index=ti.map_index
+        )
+        return str(next(iter(states[ti.run_id].values())))
+    ti.refresh_from_db()
+    return str(ti.state)
+
+
+def _option(name: str) -> str | None:
+    return conf.get(SECTION, name, fallback=None) or None
+
+
+def _listed(text: str | None) -> tuple[str, ...]:
+    return tuple(part.strip() for part in (text or "").split(",") if part.strip())

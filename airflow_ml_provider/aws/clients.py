@@ -1,0 +1,36 @@
+"""boto3 clients where no Airflow connection gives one: the command line and tests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from botocore.config import Config
+
+from airflow_ml_provider import __version__
+
+MAX_ATTEMPTS = 5
+
+
+def config() -> Config:
+    """Give the settings of every client: bounded waits, AWS's standard retries, our name.
+
+    https://docs.aws.amazon.com/boto3/latest/guide/retries.html
+    """
+    return Config(
+        connect_timeout=10,
+        read_timeout=60,
+        retries={"mode": "standard", "total_max_attempts": MAX_ATTEMPTS},
+        user_agent_extra=f"airflow-ml-provider/{__version__}",
+    )
+
+
+def client(service: str, region: str | None = None, *, endpoint_url: str | None = None) -> Any:
+    """Make a client from the environment's credentials, in a session of its own.
+
+    The shared default session of boto3 must not be used from several threads at once:
+    https://docs.aws.amazon.com/boto3/latest/guide/session.html
+    """
+    import boto3
+
+    session = boto3.session.Session(region_name=region)
+    return session.client(service, endpoint_url=endpoint_url, config=config())

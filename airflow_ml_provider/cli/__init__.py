@@ -1,0 +1,34 @@
+"""The command ``airflow-ml``. Each subcommand is a module, imported only when it is asked for."""
+
+from __future__ import annotations
+
+import argparse
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+# Subcommand and its help; the module airflow_ml_provider.cli.<name> has add_arguments and run.
+COMMANDS: Mapping[str, str] = {
+    "local": "run an AWS on this machine that really runs SageMaker, Glue and EMR jobs",
+    "run": "run DAGs for some days on this machine, against a local AWS",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line, and return its exit code."""
+    parser = argparse.ArgumentParser(prog="airflow-ml")
+    commands = parser.add_subparsers(metavar="command", required=True)
+    for name, text in COMMANDS.items():
+        command = commands.add_parser(name, help=text, description=text, add_help=False)
+        command.set_defaults(command=name)
+    chosen, rest = parser.parse_known_args(argv)
+    module = import_module(f"{__name__}.{chosen.command}")
+    own = argparse.ArgumentParser(
+        prog=f"airflow-ml {chosen.command}",
+        description=COMMANDS[chosen.command],
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    module.add_arguments(own)
+    return int(module.run(own.parse_args(rest)))

@@ -1,0 +1,58 @@
+"""What can go wrong in an extract; the type says whether trying again can help.
+
+ExtractError
+├── BadQuery                 the query, its parameters or the table
+├── UnknownType              a column's Arrow type is wrong, or can't be known
+├── TypeMismatch             a value does not fit its column's type
+├── BadDestination           the S3 URI, or S3 refuses the request
+├── ManifestMissing          nothing was published there
+├── ManifestInvalid          what lies there is no manifest of ours
+├── SourceUnavailable        (retryable) no connection to the database, or it was lost
+└── DestinationUnavailable   (retryable) S3 can't be reached, or is too busy
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class ExtractError(Exception):
+    """The root: catch it to catch them all, and ask ``retryable`` what to do."""
+
+    retryable: ClassVar[bool] = False
+
+
+class BadQuery(ExtractError):  # noqa: N818  the names below say what is wrong, not that it is
+    """The database refuses the query, or its parameters are not those that were given."""
+
+
+class UnknownType(ExtractError):  # noqa: N818
+    """A type in ``columns`` is not one we know, or a column's type can't be found out."""
+
+
+class TypeMismatch(ExtractError):  # noqa: N818
+    """A value would be changed or lost if it were written with its column's type."""
+
+
+class BadDestination(ExtractError):  # noqa: N818
+    """The S3 URI is malformed, or S3 refuses: no such bucket, no permission."""
+
+
+class ManifestMissing(ExtractError):  # noqa: N818
+    """No manifest lies there: the extract did not finish, failed, or is being replaced."""
+
+
+class ManifestInvalid(ExtractError):  # noqa: N818
+    """The manifest can't be read; the message lists all its problems."""
+
+
+class SourceUnavailable(ExtractError):  # noqa: N818
+    """The database could not be reached, or the connection was lost."""
+
+    retryable = True
+
+
+class DestinationUnavailable(ExtractError):  # noqa: N818
+    """S3 could not be reached, or answered that it is too busy."""
+
+    retryable = True

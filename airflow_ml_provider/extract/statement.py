@@ -1,0 +1,115 @@
+"""SQL text with ``:name`` parameters, for any driver's paramstyle.
+
+Values are always bound by the driver and never become text. SQLAlchemy's ``text()`` is not used
+for it: it also takes ``:name`` inside quotes and comments for a parameter.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from airflow_ml_provider.extract.errors import BadQuery
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Paramstyle = Literal["qmark", "numeric", "named", "format", "pyformat"]
+
+# After a word, a bracket, a quote or a colon it is a slice, a cast or a path, never a parameter.
+_PARAMETER = r"(?<![\w:)\]\"'`]):(?P<name>[A-Za-z_]\w*)"
+_STANDARD = re.compile(
+    r"(?<!\w)[eE]'(?:[^'\\]|\\.|'')*'"  # PostgreSQL's strings with backslashes
+    r"|'[^']*'|\"[^\"]*\"|`[^`]*`"  # a doubled quote reads as two strings side by side
+    r"|(?<![\w$])\$(?P<tag>(?:[A-Za-z_]\w*)?)\$.*?\$(?P=tag)\$"
+    r"|--[^\n]*|/\*.*?\*/|" + _PARAMETER,
+    re.DOTALL,
+)
+_MYSQL = re.compile(
+    r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|`[^`]*`"
+    r"|--(?=\s|$)[^\n]*|#[^\n]*|/\*.*?\*/|" + _PARAMETER,
+    re.DOTALL,
+)
+
+
+@dataclass(frozen=True)
+class Statement:
+    """What a cursor executes: the text, and the values or None where there are none.
+
+    Without values the text is the user's own, since no driver reads ``%`` in it then.
+    """
+
+    text: str
+    values: Mapping[str, object] | tuple[object, ...] | None
+
+
+def bind(
+    query: str,
+    parameters: Mapping[str, object],
+    paramstyle: Paramstyle,
+    *,
+    defaults: Mapping[str, object] | None = None,
+    mysql: bool = False,
+    escape_percent: bool = True,
+) -> Statement:
+    """Translate ``:name`` to the paramstyle of PEP 249.
+
+    Quoted text, comments, ``::casts`` and ``a:b`` slices are left alone; comments don't nest.
+    ``defaults`` are values that the query may use or not; ``parameters`` must all be used.
+    ``mysql`` reads the text by MySQL's rules (backslashes, ``#`` comments). ``escape_percent``
+    doubles ``%`` for ``format`` and ``pyformat``.
+
+    :raises BadQuery: parameters are missing or unknown; the message names all of them.
+    """
+    pattern = _MYSQL if mysql else _STANDARD
+    found = [match["name"] for match in pattern.finditer(query) if match["name"]]
+    known = {**(defaults or {}), **parameters}
+    _check(found, parameters, known)
+    if not found:
+        return Statement(query, None)
+    order = list(dict.fromkeys(found))
+    spellings = {
+        "qmark": dict.fromkeys(order, "?"),
+        "numeric": {name: f":{position}" for position, name in enumerate(order, 1)},
+        "named": {name: f":{name}" for name in order},
+        "format": dict.fromkeys(order, "%s"),
+        "pyformat": {name: f"%({name})s" for name in order},
+    }
+    spelling = spellings[paramstyle]
+    # The driver runs its % formatting over the whole text, quotes and comments too.
+    formats = paramstyle in ("format", "pyformat") and escape_percent
+    text = query.replace("%", "%%") if formats else query
+    text = pattern.sub(lambda match: spelling.get(match["name"], match[0]), text)
+    if paramstyle in ("named", "pyformat"):
+        return Statement(text, {name: known[name] for name in order})
+    used = order if paramstyle == "numeric" else found
+    return Statement(text, tuple(known[name] for name in used))
+
+
+def select_all(table: str, *, mysql: bool = False) -> str:
+    """Select a whole ``table`` or ``schema.table``; names are quoted, so case matters.
+
+    :raises BadQuery: a part of the name is empty.
+    """
+    quote = "`" if mysql else '"'
+    parts = table.split(".")
+    if not all(parts):
+        raise BadQuery(f"table {table!r} is not of the form table or schema.table")
+    name = ".".join(quote + part.replace(quote, quote * 2) + quote for part in parts)
+    return f"select * from {name}"  # noqa: S608  the name is quoted
+
+
+def _check(found: list[str], parameters: Mapping[str, object], known: Mapping[str, object]) -> None:
+    problems = []
+    if missing := sorted(set(found) - set(known)):
+        problems.append(f"the query uses {_list(missing)}, which was not given")
+    if unknown := sorted(set(parameters) - set(found)):
+        problems.append(f"{_list(unknown)} was given, but the query does not use it")
+    if problems:
+        allowed = _list(sorted(known)) if known else "none"
+        raise BadQuery(f"parameters: {'; '.join(problems)} (given: {allowed})")
+
+
+def _list(names: list[str]) -> str:
+    return ", ".join(f":{name}" for name in names)

@@ -1,0 +1,129 @@
+"""Running DAGs in this process, without a scheduler, and telling what their tasks did."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from threading import Event, Thread
+from typing import TYPE_CHECKING, Any
+
+from airflow_ml_provider._compat import load_dags, migrate_database, task_instances, run_dag
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+    from pathlib import Path
+
+    from airflow_ml_provider._compat import DAG
+
+_BUCKET = re.compile(r"s3://([a-z0-9.-]+)/")
+_TOPIC = re.compile(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:([A-Za-z0-9_-]+)")
+_POLL_SECONDS = 0.5
+
+
+class TrialError(Exception):
+    """The DAGs can't be run; the message says why."""
+
+
+@dataclass(frozen=True)
+class TaskResult:
+    """What one task of a run did; ``state`` is Airflow's, ``result`` what it gave to XCom."""
+
+    task_id: str
+    state: str | None
+    seconds: float | None
+    result: Any = None
+    report: Any = None
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """One run; its tasks are in the order of the DAG."""
+
+    dag_id: str
+    run_id: str
+    state: str
+    interval: tuple[datetime, datetime] | None
+    tasks: tuple[TaskResult, ...]
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether Airflow calls the run a success."""
+        return self.state == "success"
+
+
+def prepare(dags_folder: Path) -> dict[str, DAG]:
+    """Make the metadata database and load the DAGs of a folder.
+
+    :raises TrialError: if a file of it can't be imported.
+    """
+    migrate_database()
+    dags, errors = load_dags(dags_folder)
+    if errors:
+        listed = "\n".join(f"{file}: {error}" for file, error in sorted(errors.items()))
+        message = f"these files can't be imported:\n{listed}"
+        raise TrialError(message)
+    return dags
+
+
+def resources(dag: DAG) -> tuple[set[str], set[str]]:
+    """Name the buckets and the SNS topics that the tasks of a DAG write to."""
+    fields = [getattr(task, name, None) for task in dag.tasks for name in task.template_fields]
+    text = json.dumps(fields, default=str)
+    return set(_BUCKET.findall(text)), set(_TOPIC.findall(text))
+
+
+def run(
+    dag: DAG,
+    logical_date: datetime,
+    *,
+    conf: Mapping[str, Any] | None = None,
+    on_change: Callable[[TaskResult], None] = lambda _: None,
+) -> RunResult:
+    """Run a DAG once, as its schedule would at ``logical_date``.
+
+    ``on_change`` is told from another thread when a task's state has changed.
+    """
+    over = Event()
+    watch = Thread(target=_watch, args=(dag, on_change, over), daemon=True)
+    watch.start()
+    try:
+        dag_run = run_dag(dag, logical_date, dict(conf or {}))
+    finally:
+        over.set()
+        watch.join()
+    interval = dag_run.data_interval_start, dag_run.data_interval_end
+    return RunResult(
+        dag_id=dag.dag_id,
+        run_id=dag_run.run_id,
+        state=str(getattr(dag_run.state, "value", dag_run.state)),
+        interval=interval if None not in interval else None,
+        tasks=_results(dag, dag_run.run_id, with_xcom=True),
+    )
+
+
+def _results(dag: DAG, run_id: str, *, with_xcom: bool) -> tuple[TaskResult, ...]:
+    found = {ti.task_id: ti for ti in task_instances(dag.dag_id, run_id)}
+    return tuple(
+        TaskResult(
+            task_id=task.task_id,
+            state=found[task.task_id].state,
+            seconds=found[task.task_id].duration,
+            result=found[task.task_id].xcom_pull(task.task_id) if with_xcom else None,
+            report=found[task.task_id].xcom_pull(task.task_id, key="report") if with_xcom else None,
+        )
+        for task in dag.topological_sort()
+        if task.task_id in found
+    )
+
+
+def _watch(dag: DAG, on_change: Callable[[TaskResult], None], over: Event) -> None:
+    known: dict[tuple[str, str], str | None] = {}
+    for ti in task_instances(dag.dag_id):
+        known[ti.run_id, ti.task_id] = ti.state
+    while not over.wait(_POLL_SECONDS):
+        for ti in task_instances(dag.dag_id):
+            if known.get((ti.run_id, ti.task_id)) != ti.state:
+                known[ti.run_id, ti.task_id] = ti.state
+                on_change(TaskResult(ti.task_id, ti.state, ti.duration))

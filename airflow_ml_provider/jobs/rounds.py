@@ -1,0 +1,162 @@
+"""Asking AWS about everything that is due, in rounds; threads and event loops lie above."""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from airflow_ml_provider.jobs.errors import JobTimeoutError, is_expired, is_transient
+from airflow_ml_provider.jobs.pace import POLL_SECONDS, backoff_seconds, interval_seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator
+
+    from airflow_ml_provider.jobs.kind import Watchable
+    from airflow_ml_provider.jobs.state import JobState
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(eq=False)
+class Waiter:
+    """Somebody who waits for a job until ``deadline``. Times are epoch seconds.
+
+    ``deliver`` is called once, with the final state or with the error that ends the wait.
+    """
+
+    kind: Watchable
+    job_id: str
+    deadline: float
+    deliver: Callable[[JobState | Exception], None]
+    began: float
+    due: float
+    poll_seconds: float = POLL_SECONDS
+    state: JobState | None = None
+    ended: bool = False
+
+    def interval_seconds(self, now: float) -> float:
+        """How long this one may go unasked."""
+        return interval_seconds(now - self.began, self.poll_seconds)
+
+    def end(self, outcome: JobState | Exception) -> None:
+        """Deliver the outcome."""
+        self.ended = True
+        self.deliver(outcome)
+
+
+class Rounds:
+    """One round after the other with one client, which ``client_factory`` makes when first needed.
+
+    A throttle or a lost connection holds everything back for a while and ends no wait before its
+    deadline. Expired credentials make a new client.
+    """
+
+    def __init__(
+        self, client_factory: Callable[[], Any], clock: Callable[[], float] = time.time
+    ) -> None:
+        self._client_factory = client_factory
+        self._clock = clock
+        self._client: Any = None
+        self._failures = 0
+        self._hold_until = 0.0
+        self._trouble: Exception | None = None
+
+    def next_time(self, waiters: Collection[Waiter]) -> float:
+        """When :meth:`run` has something to do again."""
+        due = min((waiter.due for waiter in waiters), default=0.0)
+        deadline = min((waiter.deadline for waiter in waiters), default=0.0)
+        return min(max(due, self._hold_until), deadline)
+
+    def run(self, waiters: Collection[Waiter]) -> None:
+        """Ask about the jobs that are due, deliver what is final, end what is past its deadline."""
+        now = self._clock()
+        if now >= self._hold_until and any(waiter.due <= now for waiter in waiters):
+            # Who is past half of the interval rides along, so that the waiters fall into step.
+            due = [one for one in waiters if one.due - one.interval_seconds(now) / 2 <= now]
+            try:
+                self._ask(due)
+            except Exception as error:  # noqa: BLE001 - the type of the error decides
+                if is_transient(error):
+                    self._hold(error, len(waiters))
+                else:
+                    for waiter in due:
+                        waiter.end(error)
+            else:
+                self._failures, self._trouble = 0, None
+        self._end_late(waiters)
+
+    def _ask(self, due: Collection[Waiter]) -> None:
+        if self._client is None:
+            self._client = self._client_factory()
+        by_kind: dict[str, dict[str, list[Waiter]]] = {}
+        for waiter in due:
+            by_kind.setdefault(waiter.kind.name, {}).setdefault(waiter.job_id, []).append(waiter)
+        for jobs in by_kind.values():
+            kind = next(iter(jobs.values()))[0].kind
+            for job_id, answer in ask(kind, self._client, jobs):
+                for waiter in jobs[job_id]:
+                    self._note(waiter, answer)
+
+    def _note(self, waiter: Waiter, answer: JobState | Exception) -> None:
+        if isinstance(answer, Exception):
+            waiter.end(answer)
+            return
+        waiter.state = answer
+        if answer.phase.final:
+            waiter.end(answer)
+        now = self._clock()
+        # A last look at the deadline: a job's own limit may be the deadline.
+        waiter.due = min(now + waiter.interval_seconds(now), max(waiter.deadline, now))
+
+    def _hold(self, error: Exception, waiting: int) -> None:
+        self._failures += 1
+        self._trouble = error
+        pause_seconds = backoff_seconds(self._failures, random.random())  # noqa: S311 - no secret
+        self._hold_until = self._clock() + pause_seconds
+        if is_expired(error):
+            self._client = None
+        log.warning("%d jobs wait %.1f s longer for AWS: %s", waiting, pause_seconds, error)
+
+    def _end_late(self, waiters: Collection[Waiter]) -> None:
+        now = self._clock()
+        for waiter in waiters:
+            if not waiter.ended and now >= waiter.deadline:
+                status = waiter.state.status if waiter.state else "not seen yet"
+                waiter.end(JobTimeoutError(waiter.kind.name, waiter.job_id, status, self._trouble))
+
+
+def ask(
+    kind: Watchable, client: Any, job_ids: Collection[str]
+) -> Iterator[tuple[str, JobState | Exception]]:
+    """Give the state of each job, or the error that is about this one alone.
+
+    Many jobs are listed first; those that the list lacks, and a single one, are asked for by
+    themselves, so no job costs more than one call of its own. A transient error is raised.
+    """
+    listed = _list(kind, client, job_ids) if len(job_ids) > 1 else {}
+    for job_id in job_ids:
+        answer: JobState | Exception
+        if job_id in listed:
+            answer = listed[job_id]
+        else:
+            try:
+                answer = kind.state(client, job_id)
+            except Exception as error:
+                if is_transient(error):
+                    raise
+                answer = error
+        yield job_id, answer
+
+
+def _list(kind: Watchable, client: Any, job_ids: Collection[str]) -> dict[str, JobState]:
+    try:
+        return dict(kind.states(client, job_ids))
+    except Exception as error:
+        if is_transient(error):
+            raise
+        # A role that may describe but not list still gets its answers.
+        log.warning("%s jobs can't be listed and are asked for one by one: %s", kind.name, error)
+        return {}

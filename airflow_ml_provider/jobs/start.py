@@ -1,0 +1,122 @@
+"""Starting a job exactly once, whatever died before."""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from airflow_ml_provider.jobs.errors import RetryLaterError, TokensExhaustedError, is_transient
+from airflow_ml_provider.jobs.pace import backoff_seconds
+from airflow_ml_provider.jobs.state import JobState, Phase
+from airflow_ml_provider.jobs.token import MAX_NUMBER, token
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from airflow_ml_provider.jobs.kind import JobKind
+    from airflow_ml_provider.jobs.state import Json
+
+log = logging.getLogger(__name__)
+
+PATIENCE_SECONDS = 600.0
+
+
+class How(str, Enum):
+    """How the job of a task came to be its job."""
+
+    CREATED = "created"
+    ATTACHED = "attached"
+    ADOPTED = "adopted"
+
+
+@dataclass(frozen=True)
+class Started:
+    """The one job of a piece of work. A created job was not asked for its state yet."""
+
+    job_id: str
+    state: JobState
+    how: How
+
+
+def start(
+    kind: JobKind,
+    client: Any,
+    request: Json,
+    token_prefix: str,
+    *,
+    earlier: Iterable[str] = (),
+    patience_seconds: float = PATIENCE_SECONDS,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Started:
+    """Find the job of ``token_prefix``, or start it.
+
+    For n = 1, 2, ... the job ``<token_prefix>-<n>``: there is none: start it. It runs: attach. It
+    succeeded: adopt its result. It failed or was stopped: look at the next n.
+
+    ``earlier`` are the prefixes of former tries (before a person cleared the task): a job of theirs
+    that still runs is attached to, not doubled; an ended one is left alone. A job that is being
+    stopped, a throttle or a lost connection is waited out for up to ``patience_seconds``; an answer
+    that was lost is found again by the token.
+    """
+    give_up = clock() + patience_seconds
+    earlier = tuple(earlier)
+    failures = 0
+    while True:
+        try:
+            return _start(kind, client, request, token_prefix, earlier)
+        except Exception as error:  # noqa: PERF203 - a network call lies inside
+            if not is_transient(error) or clock() >= give_up:
+                raise
+            failures += 1
+            pause_seconds = backoff_seconds(failures, random.random())  # noqa: S311 - no secret
+            log.warning("Starting %s waits %.1f s: %s", token_prefix, pause_seconds, error)
+            sleep(pause_seconds)
+
+
+def _start(
+    kind: JobKind, client: Any, request: Json, token_prefix: str, earlier: tuple[str, ...]
+) -> Started:
+    for prefix in earlier:
+        for number in range(1, MAX_NUMBER + 1):
+            state = _find(kind, client, request, token(prefix, number))
+            if state is None:
+                break
+            if state.phase is Phase.RUNNING:
+                return _take(kind, client, request, state)
+    for number in range(1, MAX_NUMBER + 1):
+        name = token(token_prefix, number)
+        state = _find(kind, client, request, name)
+        if state is None:
+            job_id = kind.submit(client, request, name)
+            log.info("Started %s job %s.", kind.name, job_id)
+            return Started(job_id, JobState(job_id, Phase.RUNNING, "Submitted"), How.CREATED)
+        if state.phase in {Phase.RUNNING, Phase.SUCCEEDED}:
+            return _take(kind, client, request, state)
+        log.info("%s job %s was %s before; not it.", kind.name, state.job_id, state.status)
+    raise TokensExhaustedError(kind.name, token_prefix, MAX_NUMBER)
+
+
+def _find(kind: JobKind, client: Any, request: Json, name: str) -> JobState | None:
+    state = kind.find(client, request, name)
+    if state is not None and state.stopping:
+        # Next to it a new one would write to the same place; attached to, it would fail the task.
+        raise RetryLaterError(f"{kind.name} job {state.job_id} is still being stopped.")
+    return state
+
+
+def _take(kind: JobKind, client: Any, request: Json, state: JobState) -> Started:
+    how = How.ATTACHED if state.phase is Phase.RUNNING else How.ADOPTED
+    log.info("%s %s job %s (%s).", how.value.capitalize(), kind.name, state.job_id, state.status)
+    different = kind.differences(client, request, state.job_id)
+    if different:
+        log.warning(
+            "%s was started with another request; it differs in: %s",
+            state.job_id,
+            ", ".join(different),
+        )
+    return Started(state.job_id, state, how)

@@ -1,0 +1,1 @@
+"""Thin Airflow operators over remote jobs, single AWS calls, extracts and choices."""

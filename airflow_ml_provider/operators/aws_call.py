@@ -1,0 +1,127 @@
+"""One call of an AWS API that answers at once."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_ml_provider._compat import AirflowFailException, BaseOperator
+from airflow_ml_provider.jobs.errors import error_code, error_message, is_not_found
+from airflow_ml_provider.operators.staging import filled
+from airflow_ml_provider.operators.task_token import client_token
+from airflow_ml_provider.triggers.connection import AwsConnection
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow_ml_provider.plan.nodes import Resource
+
+
+class AwsCallOperator(BaseOperator):
+    """Make one AWS API call and answer its response as small JSON.
+
+    The string ``token:`` in the request becomes a token that is the same for every try of the
+    task and new when a person clears it: put it into the call's client token.
+
+    :param service: name of the boto3 client, such as ``sns``.
+    :param action: its method, such as ``publish``.
+    :param request: the method's parameters. (templated)
+    :param resource: what must be there before; it is created where it is missing. (templated)
+    """
+
+    template_fields = ("request", "resource_key", "resource_request")
+    template_fields_renderers: ClassVar[dict[str, str]] = {"request": "json"}
+    ui_color = "#f4d142"
+
+    def __init__(
+        self,
+        *,
+        service: str,
+        action: str,
+        request: Mapping[str, Any],
+        resource: Resource | None = None,
+        aws_conn_id: str | None = "aws_default",
+        region_name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.service = service
+        self.action = action
+        self.request = request
+        self.resource = resource
+        self.resource_key = dict(resource.key) if resource else {}
+        self.resource_request = dict(resource.request) if resource else {}
+        self.aws_conn_id = aws_conn_id
+        self.region_name = region_name
+
+    def execute(self, context: Any) -> dict[str, Any]:
+        """Create the resource where it is missing, then make the call.
+
+        :raises AirflowFailException: AWS would refuse a request; all problems are named.
+        """
+        client = AwsConnection(self.aws_conn_id, self.region_name).client(self.service)
+        token = client_token(context)
+        calls = {self.action: filled(self.request, {}, token)}
+        if self.resource:
+            calls[self.resource.create] = filled(self.resource_request, {}, token)
+        calls = self._checked(client, calls)
+        if self.resource:
+            self._ensure(client, self.resource, calls[self.resource.create])
+        answer = getattr(client, self.action)(**calls[self.action])
+        return {key: _plain(value) for key, value in answer.items() if key != "ResponseMetadata"}
+
+    def _checked(self, client: Any, calls: dict[str, Any]) -> dict[str, dict[str, Any]]:
+        from airflow_ml_provider.aws.validation import (  # noqa: PLC0415 - imports botocore
+            coerce,
+            request_problems,
+        )
+
+        problems: list[str] = []
+        checked = {}
+        for action, request in calls.items():
+            operation = client.meta.method_to_api_mapping[action]
+            checked[action] = coerce(self.service, operation, request)
+            problems += request_problems(self.service, operation, checked[action])
+        if problems:
+            listed = "\n".join(f"  - {problem}" for problem in problems)
+            message = f"AWS would refuse the request of {self.task_id!r}:\n{listed}"
+            raise AirflowFailException(message)
+        return checked
+
+    def _ensure(self, client: Any, resource: Resource, request: dict[str, Any]) -> None:
+        try:
+            getattr(client, resource.describe)(**self.resource_key)
+        except Exception as error:
+            if not _is_missing(error):
+                raise
+        else:
+            return
+        try:
+            getattr(client, resource.create)(**request)
+        except Exception as error:
+            if not _is_there(error):  # another task may have been quicker
+                raise
+        self.log.info("Created by %s: %s", resource.create, self.resource_key)
+
+
+def _is_missing(error: Exception) -> bool:
+    # https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_DescribeModelPackageGroup.html
+    # answers a ValidationException that says "ModelPackageGroup arn:... does not exist."
+    return is_not_found(error) or "does not exist" in error_message(error)
+
+
+def _is_there(error: Exception) -> bool:
+    return "exist" in error_message(error).lower() or error_code(error) in {
+        "ResourceInUse",
+        "ConflictException",
+    }
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, date):
+        return value.isoformat()
+    return value

@@ -1,0 +1,135 @@
+"""Rows of a database to Parquet on S3."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_ml_provider._compat import (
+    AirflowException,
+    AirflowFailException,
+    AirflowSkipException,
+    BaseOperator,
+    account,
+    get_connection,
+)
+from airflow_ml_provider.extract.errors import ExtractError
+from airflow_ml_provider.operators.run_values import interval_end, interval_start, run_date
+from airflow_ml_provider.triggers.connection import AwsConnection
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_ON_EMPTY = ("continue", "skip", "fail")
+
+
+class SqlExtractOperator(BaseOperator):
+    """Stream the rows of a query or a table into one Parquet file, published by its manifest.
+
+    The XCom is ``uri``, ``rows``, ``bytes`` and ``files``. What is there already is replaced.
+
+    :param conn_id: Airflow connection to the database.
+    :param query: SQL, or a file that ends in ``.sql``. ``:name`` is bound from ``parameters``; the
+        run brings ``:run_date``, ``:data_interval_start`` and ``:data_interval_end``. (templated)
+    :param table: a whole table instead. (templated)
+    :param parameters: values of the query's parameters; they are bound, never formatted into it.
+        (templated)
+    :param columns: Arrow types by column, where the database does not know them.
+    :param output: the S3 prefix that is written. (templated)
+    :param on_empty: what no rows mean: ``continue``, ``skip`` what follows, or ``fail``.
+    """
+
+    template_fields = ("query", "table", "parameters", "output_uri")
+    template_ext = (".sql",)
+    template_fields_renderers: ClassVar[dict[str, str]] = {"query": "sql", "parameters": "json"}
+    ui_color = "#9fd8cb"
+
+    def __init__(
+        self,
+        *,
+        conn_id: str,
+        output: str,
+        query: str | None = None,
+        table: str | None = None,
+        parameters: Mapping[str, Any] | None = None,
+        columns: Mapping[str, str] | None = None,
+        on_empty: str = "continue",
+        aws_conn_id: str | None = "aws_default",
+        region_name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if (query is None) == (table is None):
+            raise ValueError(f"{self.task_id}: give either query= or table=")
+        if on_empty not in _ON_EMPTY:
+            allowed = ", ".join(_ON_EMPTY)
+            raise ValueError(f"{self.task_id}: on_empty {on_empty!r} is none of {allowed}")
+        self.conn_id = conn_id
+        self.output_uri = output
+        self.query = query
+        self.table = table
+        self.parameters = parameters or {}
+        self.columns = columns or {}
+        self.on_empty = on_empty
+        self.aws_conn_id = aws_conn_id
+        self.region_name = region_name
+
+    def execute(self, context: Any) -> dict[str, Any]:
+        """Read, write, publish.
+
+        :raises AirflowFailException: the query or the destination is wrong, so that a retry is
+            idle; or there are no rows and ``on_empty`` is ``fail``.
+        :raises AirflowSkipException: there are no rows and ``on_empty`` is ``skip``.
+        :raises AirflowException: the database or S3 could not be reached.
+        """
+        from airflow_ml_provider.extract.extraction import extract  # noqa: PLC0415 - pyarrow
+        from airflow_ml_provider.extract.source import DbapiSource  # noqa: PLC0415 - pyarrow
+
+        dag_run = context["dag_run"]
+        run = {
+            "run_date": run_date(dag_run),
+            "data_interval_start": interval_start(dag_run),
+            "data_interval_end": interval_end(dag_run),
+        }
+        given = dict(self.parameters)
+        key = account().kms_key_id
+        try:
+            source = DbapiSource(
+                name=self.conn_id,
+                connect=_hook(self.conn_id).get_conn,
+                query=self.query,
+                table=self.table,
+                # A query need not use what the run brings, but must use all that it is given.
+                parameters={name: given[name] for name in given if name not in run},
+                defaults={name: given.get(name, value) for name, value in run.items()},
+                columns=self.columns,
+            )
+            manifest = extract(
+                source,
+                self.output_uri,
+                client=AwsConnection(self.aws_conn_id, self.region_name).client("s3"),
+                options={"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key} if key else None,
+            )
+        except ExtractError as error:
+            kind = AirflowException if error.retryable else AirflowFailException
+            raise kind(str(error)) from error
+        if manifest.rows == 0:
+            self._empty()
+        return {
+            "uri": self.output_uri,
+            "rows": manifest.rows,
+            "bytes": manifest.size_bytes,
+            "files": [file.key for file in manifest.files],
+        }
+
+    def _empty(self) -> None:
+        said = f"{self.conn_id} gave no rows (on_empty={self.on_empty!r})"
+        if self.on_empty == "skip":
+            raise AirflowSkipException(f"{said}: what follows is skipped.")
+        if self.on_empty == "fail":
+            raise AirflowFailException(f"{said}.")
+        self.log.warning("%s: an empty dataset was published.", said)
+
+
+def _hook(conn_id: str) -> Any:
+    connection: Any = get_connection(conn_id)
+    return connection.get_hook()

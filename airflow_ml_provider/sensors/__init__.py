@@ -1,0 +1,1 @@
+"""Sensors: waiting for data, approvals and metrics."""

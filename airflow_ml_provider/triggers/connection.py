@@ -1,0 +1,30 @@
+"""AWS by way of Airflow's connections."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class AwsConnection:
+    """An Airflow connection to AWS and a region, which wins over the connection's own."""
+
+    aws_conn_id: str | None = "aws_default"
+    region_name: str | None = None
+
+    def client(self, service: str) -> Any:
+        """Make a boto3 client; its retries and timeouts are ours unless the connection has some.
+
+        Reads the connection, so it blocks: on an event loop call it in a thread.
+        """
+        from airflow.providers.amazon.aws.hooks.base_aws import (  # noqa: PLC0415 - heavy
+            AwsGenericHook,
+        )
+
+        from airflow_ml_provider.aws.clients import config  # noqa: PLC0415 - imports botocore
+
+        hook: Any = AwsGenericHook(
+            aws_conn_id=self.aws_conn_id, region_name=self.region_name, client_type=service
+        )
+        return hook.get_client_type(config=config().merge(hook.config))

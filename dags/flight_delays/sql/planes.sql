@@ -1,0 +1,6 @@
+-- Every plane; few of them, and they change rarely.
+select
+    tailnum,
+    year,
+    seats
+from planes

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError, ParamValidationError
+
+from airflow_ml_provider.extract.errors import BadDestination, DestinationUnavailable
+from airflow_ml_provider.extract.location import Location, s3_errors
+
+
+@pytest.mark.parametrize("uri", ["s3://bucket/a/b", "s3://bucket/a/b/"])
+def test_parse(uri):
+    location = Location.parse(uri)
+    assert location == Location("bucket", "a/b")
+    assert location.key("x") == "a/b/x"
+    assert str(location) == "s3://bucket/a/b"
+
+
+@pytest.mark.parametrize("uri", ["", "s3://bucket", "s3://bucket/", "https://bucket/a", "/a/b"])
+def test_bad_uris(uri):
+    with pytest.raises(BadDestination, match="s3://<bucket>"):
+        Location.parse(uri)
+
+
+def client_error(code, status):
+    return ClientError(
+        {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}, "PutObject"
+    )
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (client_error("AccessDenied", 403), BadDestination),
+        (client_error("NoSuchBucket", 404), BadDestination),
+        (client_error("SlowDown", 503), DestinationUnavailable),
+        (client_error("InternalError", 500), DestinationUnavailable),
+        (client_error("RequestTimeout", 400), DestinationUnavailable),
+        (EndpointConnectionError(endpoint_url="http://localhost"), DestinationUnavailable),
+        (ParamValidationError(report="no such field"), BadDestination),
+    ],
+)
+def test_errors(error, kind):
+    with pytest.raises(kind, match="s3://bucket/p: "), s3_errors(Location("bucket", "p")):
+        raise error

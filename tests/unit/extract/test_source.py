@@ -1,0 +1,252 @@
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+import sys
+from types import ModuleType
+from typing import NamedTuple
+
+import pyarrow as pa
+import pytest
+
+from airflow_ml_provider.extract.errors import (
+    BadQuery,
+    SourceUnavailable,
+    TypeMismatch,
+    UnknownType,
+)
+from airflow_ml_provider.extract.source import DbapiSource
+
+
+def series(count, expression):
+    return (
+        f"with recursive n(i) as (select 1 union all select i + 1 from n where i < {count}) "
+        f"select {expression} from n"
+    )
+
+
+def read(query, connect=lambda: sqlite3.connect(":memory:"), **options):
+    with DbapiSource("warehouse", connect, query=query, **options).open() as reader:
+        return reader.read_all()
+
+
+def test_types_are_inferred_and_nulls_stay_nulls():
+    table = read(
+        "select 1 as i, 1.5 as f, 'a' as s, x'00' as b union all select null, null, null, null"
+    )
+    assert table.schema == pa.schema(
+        [("i", pa.int64()), ("f", pa.float64()), ("s", pa.string()), ("b", pa.binary())]
+    )
+    assert table.to_pylist()[1] == {"i": None, "f": None, "s": None, "b": None}
+
+
+def test_rows_come_in_order_over_many_batches():
+    with DbapiSource(
+        "warehouse", lambda: sqlite3.connect(":memory:"), query=series(40_000, "i")
+    ).open() as reader:
+        batches = list(reader)
+    assert [batch.num_rows for batch in batches] == [1_024, 16_384, 16_384, 6_208]
+    assert pa.Table.from_batches(batches)["i"].to_pylist() == list(range(1, 40_001))
+
+
+def test_wide_rows_come_in_small_batches():
+    with DbapiSource(
+        "warehouse", lambda: sqlite3.connect(":memory:"), query=series(1_200, "zeroblob(100000) b")
+    ).open() as reader:
+        sizes = [batch.num_rows for batch in reader]
+    assert sizes == [1_024, 83, 83, 10]
+
+
+def test_parameters_are_bound():
+    table = read("select :a as a, ':b' as b", parameters={"a": "'x"}, defaults={"unused": 1})
+    assert table.to_pylist() == [{"a": "'x", "b": ":b"}]
+
+
+def test_table(sqlite):
+    connect = sqlite('create table "odd ""name" (a int); insert into "odd ""name" values (7)')
+    with DbapiSource("warehouse", connect, table='odd "name').open() as reader:
+        assert reader.read_all().to_pylist() == [{"a": 7}]
+
+
+def test_given_types_win():
+    table = read(
+        "select 1 as b, '2013-01-01' as d, null as n",
+        columns={"b": "bool", "d": "date32", "n": "decimal128(5, 2)"},
+    )
+    assert table.schema.types == [pa.bool_(), pa.date32(), pa.decimal128(5, 2)]
+
+
+def test_a_late_first_value_is_waited_for():
+    table = read(series(20_000, "case when i = 19000 then 'a' end as late, i"))
+    assert table["late"].null_count == 19_999
+
+
+def test_all_unknown_types_are_named():
+    with pytest.raises(UnknownType) as error:
+        read(
+            series(2, "null as a, case i when 1 then 1 else 1.5 end as b, 1 as c"),
+            columns={"c": "integer", "d": "int64"},
+        )
+    message = str(error.value)
+    assert "a is NULL in the first 2 rows" in message
+    assert "b holds values of several types: float, int" in message
+    assert "c: 'integer' is not one of bool, int8" in message
+    assert "d is not in the result (a, b, c)" in message
+    assert not error.value.retryable
+
+
+def test_no_rows():
+    empty = read("select 1 as a where 0", columns={"a": "int64"})
+    assert (empty.num_rows, empty.schema.types) == (0, [pa.int64()])
+    with pytest.raises(UnknownType, match="a is NULL in the first 0 rows"):
+        read("select 1 as a where 0")
+
+
+def test_a_value_that_does_not_fit_is_named():
+    with pytest.raises(TypeMismatch) as error:
+        read(series(5_000, "case i when 3000 then 1.5 else i end as amount"))
+    assert str(error.value).startswith(
+        "warehouse: column amount, row 3000, 1.5 (float) does not fit int64: "
+    )
+
+
+def test_values_that_fit_only_one_by_one_are_refused():
+    with pytest.raises(TypeMismatch, match="column a, rows 1 to 2 does not fit int64"):
+        read(series(2, "case i when 1 then 1 else '2' end as a"), columns={"a": "int64"})
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("select * from nope", "no such table"),
+        ("select 1 as a, 2 as a", "columns occur twice in the result: a"),
+        ("create table t (a int)", "give a select"),
+        ("select :a", "warehouse: parameters: the query uses :a"),
+    ],
+)
+def test_bad_queries(query, message):
+    with pytest.raises(BadQuery, match=message):
+        read(query)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"query": "select 1", "table": "flights"},
+        {"table": "flights", "parameters": {"a": 1}},
+    ],
+)
+def test_bad_fields(fields):
+    with pytest.raises(BadQuery):
+        DbapiSource("warehouse", object, **fields)
+
+
+def test_no_connection():
+    def connect():
+        raise ConnectionRefusedError
+
+    with pytest.raises(SourceUnavailable):
+        read("select 1", connect)
+    with pytest.raises(BadQuery, match="no DB-API connection"):
+        read("select 1", object)
+
+
+def test_the_connection_is_closed_without_a_commit(sqlite):
+    connect = sqlite("create table t (a int)")
+    opened = []
+
+    def remember():
+        opened.append(connect())
+        return opened[0]
+
+    with pytest.raises(BadQuery):
+        read("insert into t values (1)", remember)
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        opened[0].execute("select 1")
+    assert read("select count(*) as n from t", connect).to_pylist() == [{"n": 0}]
+
+
+def test_the_fingerprint_is_of_the_text():
+    query = "select :a as a"
+    sources = [DbapiSource("w", object, query=query, parameters={"a": n}) for n in (1, 2)]
+    assert {source.query_sha256 for source in sources} == {
+        hashlib.sha256(query.encode()).hexdigest()
+    }
+    assert DbapiSource("w", object, table="t").query_sha256 != sources[0].query_sha256
+
+
+class PostgresColumn(NamedTuple):
+    name: str
+    type_code: int
+    precision: int | None
+    scale: int | None
+
+
+class PostgresCursor:
+    """As psycopg2's server-side cursor: there is no description before rows were fetched."""
+
+    def __init__(self, columns, rows):
+        self.columns = [PostgresColumn(*column) for column in columns]
+        self.rows = rows
+        self.description = None
+        self.executed = None
+
+    def execute(self, *arguments):
+        self.executed = arguments
+
+    def fetchmany(self, count):
+        self.description = self.columns
+        taken, self.rows = self.rows[:count], self.rows[count:]
+        return taken
+
+
+@pytest.fixture
+def postgres(fake_module, monkeypatch):
+    """Give what connects to a fake PostgreSQL that answers with a cursor."""
+    fake_module("psycopg2")
+    extensions = ModuleType("psycopg2.extensions")
+    extensions.cursor = object()
+    monkeypatch.setitem(sys.modules, "psycopg2.extensions", extensions)
+
+    def make(cursor):
+        def open_cursor(*_, **__):
+            return cursor
+
+        members = {
+            "__module__": "psycopg2.extensions",
+            "autocommit": False,
+            "cursor": staticmethod(open_cursor),
+            "close": lambda _: None,
+        }
+        return type("connection", (), members)
+
+    return make
+
+
+def test_postgres_types_need_no_values(postgres):
+    columns = [("i", 23, None, None), ("n", 1700, 10, 2), ("t", 1184, None, None)]
+    cursor = PostgresCursor(columns, [])
+    table = read("select :a, '100%'", postgres(cursor), parameters={"a": 1})
+    assert table.schema.types == [
+        pa.int32(),
+        pa.decimal128(10, 2),
+        pa.timestamp("us", "UTC"),
+    ]
+    assert cursor.executed == ("select %(a)s, '100%%'", {"a": 1})
+
+
+def test_postgres_types_that_are_not_known(postgres):
+    columns = [
+        ("total", 1700, None, None),
+        ("mean", 1700, None, None),
+        ("doc", 3802, None, None),
+        ("ip", 869, None, None),
+    ]
+    cursor = PostgresCursor(columns, [(1, 2, {}, "10.0.0.1")])
+    with pytest.raises(UnknownType) as error:
+        read("select ...", postgres(cursor), columns={"mean": "int64"})
+    assert str(error.value).splitlines()[1:] == [
+        "  - total is numeric without a precision of 38 or less",
+        "  - doc holds a dict, which has no Arrow type here; cast it in the query, e.g. to text",
+    ]

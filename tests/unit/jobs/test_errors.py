@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import concurrent.futures
+
+import pytest
+from botocore import exceptions as botocore_exceptions
+
+from airflow_ml_provider.jobs.errors import (
+    JobFailedError,
+    JobTimeoutError,
+    RetryLaterError,
+    error_code,
+    is_expired,
+    is_not_found,
+    is_transient,
+    result_of,
+)
+from airflow_ml_provider.jobs.state import JobState, Phase
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+        "RequestLimitExceeded",
+        "SlowDown",
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "ConcurrentRunsExceededException",
+    ],
+)
+def test_codes_that_are_waited_out(refusal, code):
+    assert is_transient(refusal(code))
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503])
+def test_statuses_that_are_waited_out(refusal, status):
+    assert is_transient(refusal("Whatever", status=status))
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["AccessDeniedException", "ValidationException", "ResourceLimitExceeded", "UnrecognizedClient"],
+)
+def test_codes_that_fail_at_once(refusal, code):
+    assert not is_transient(refusal(code))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        botocore_exceptions.EndpointConnectionError(endpoint_url="x"),
+        botocore_exceptions.ReadTimeoutError(endpoint_url="x"),
+        botocore_exceptions.ConnectTimeoutError(endpoint_url="x"),
+        botocore_exceptions.ConnectionClosedError(endpoint_url="x"),
+        botocore_exceptions.ProxyConnectionError(proxy_url="x"),
+        botocore_exceptions.CredentialRetrievalError(provider="x", error_msg="y"),
+        ConnectionResetError(),
+        TimeoutError(),
+        concurrent.futures.TimeoutError(),
+        type("TimeoutError", (Exception,), {"__module__": "concurrent.futures._base"})(),
+        RetryLaterError(),
+    ],
+)
+def test_errors_of_the_way_there_are_waited_out(error):
+    assert is_transient(error)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        botocore_exceptions.NoCredentialsError(),
+        botocore_exceptions.ParamValidationError(report="x"),
+        KeyError("x"),
+    ],
+)
+def test_other_errors_fail_at_once(error):
+    assert not is_transient(error)
+    assert error_code(error) == ""
+
+
+def test_knows_expired_credentials(refusal):
+    assert is_expired(refusal("ExpiredTokenException"))
+    assert not is_expired(refusal("Throttling"))
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "missing"),
+    [
+        ("ValidationException", "Requested resource not found.", True),
+        ("ValidationException", "Could not find requested job with name: x", True),
+        ("ValidationException", "1 validation error detected", False),
+        ("ResourceNotFound", "", True),
+        ("EntityNotFoundException", "", True),
+        ("NoSuchKey", "", True),
+        ("AccessDenied", "not found", False),
+    ],
+)
+def test_knows_what_does_not_exist(refusal, code, message, missing):
+    assert is_not_found(refusal(code, message)) is missing
+
+
+def test_only_success_has_a_result():
+    assert result_of("glue", JobState("j", Phase.SUCCEEDED, "ok", result={"a": 1})) == {"a": 1}
+    failed = JobState("j/1", Phase.FAILED, "FAILED", reason="out of memory")
+    with pytest.raises(JobFailedError, match="glue job j/1 ended as FAILED: out of memory") as info:
+        result_of("glue", failed)
+    assert info.value.state is failed
+    with pytest.raises(JobFailedError, match="STOPPED: AWS gave no reason"):
+        result_of("glue", JobState("j/1", Phase.STOPPED, "STOPPED"))
+
+
+def test_a_timeout_names_the_last_trouble():
+    assert str(JobTimeoutError("glue", "j", "RUNNING", None)).endswith("deadline passed.")
+    assert "Throttled" in str(JobTimeoutError("glue", "j", "RUNNING", OSError("Throttled")))

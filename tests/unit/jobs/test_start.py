@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from airflow_ml_provider.jobs import start as start_module
+from airflow_ml_provider.jobs.errors import RetryLaterError, TokensExhaustedError
+from airflow_ml_provider.jobs.start import How, start
+from airflow_ml_provider.jobs.state import JobState, Phase
+
+
+class Jobs:
+    """A kind whose jobs lie in a dict."""
+
+    name = "fake"
+
+    def __init__(self, **phases):
+        self.jobs = {name.replace("_", "-"): phase for name, phase in phases.items()}
+        self.stopping = set()
+        self.troubles = []
+        self.different = ()
+        self.submitted = []
+
+    def find(self, client, request, token):
+        if self.troubles and (trouble := self.troubles.pop(0)):
+            raise trouble
+        phase = self.jobs.get(token)
+        stopping = token in self.stopping
+        return JobState(token, phase, str(phase), stopping=stopping) if phase else None
+
+    def submit(self, client, request, token):
+        self.submitted.append(token)
+        self.jobs[token] = Phase.RUNNING
+        return token
+
+    def differences(self, client, request, job_id):
+        return self.different
+
+
+class Clock:
+    def __init__(self):
+        self.now = 0.0
+        self.slept = []
+
+    def __call__(self):
+        return self.now
+
+    def sleep(self, seconds):
+        self.slept.append(seconds)
+        self.now += seconds
+
+
+def begin(jobs, clock=None, **options):
+    clock = clock or Clock()
+    return start(jobs, None, {}, "t", clock=clock, sleep=clock.sleep, **options)
+
+
+def test_starts_the_first():
+    jobs = Jobs()
+    started = begin(jobs)
+    assert (started.job_id, started.how, jobs.submitted) == ("t-1", How.CREATED, ["t-1"])
+    assert started.state.phase is Phase.RUNNING
+
+
+@pytest.mark.parametrize(
+    ("phase", "how"), [(Phase.RUNNING, How.ATTACHED), (Phase.SUCCEEDED, How.ADOPTED)]
+)
+def test_takes_what_runs_or_succeeded(phase, how):
+    jobs = Jobs(t_1=Phase.FAILED, t_2=phase)
+    started = begin(jobs)
+    assert (started.job_id, started.how, jobs.submitted) == ("t-2", how, [])
+
+
+def test_failed_and_stopped_jobs_are_passed_over():
+    jobs = Jobs(t_1=Phase.FAILED, t_2=Phase.STOPPED)
+    assert begin(jobs).job_id == "t-3"
+    assert jobs.submitted == ["t-3"]
+
+
+def test_says_in_which_fields_the_job_differs(caplog):
+    jobs = Jobs(t_1=Phase.RUNNING)
+    jobs.different = ("RoleArn", "ResourceConfig.InstanceType")
+    with caplog.at_level(logging.WARNING):
+        begin(jobs)
+    assert "it differs in: RoleArn, ResourceConfig.InstanceType" in caplog.text
+
+
+def test_a_running_job_of_an_earlier_try_is_attached_and_an_ended_one_is_not():
+    jobs = Jobs(old_1=Phase.FAILED, old_2=Phase.RUNNING)
+    assert begin(jobs, earlier=["older", "old"]).job_id == "old-2"
+    jobs = Jobs(old_1=Phase.SUCCEEDED)
+    assert begin(jobs, earlier=["old"]).job_id == "t-1"
+
+
+def test_a_job_that_is_being_stopped_is_waited_out():
+    jobs, clock = Jobs(t_1=Phase.RUNNING), Clock()
+    jobs.stopping = {"t-1"}
+
+    def sleep(seconds):
+        clock.slept.append(seconds)
+        jobs.stopping, jobs.jobs["t-1"] = set(), Phase.STOPPED
+
+    started = start(jobs, None, {}, "t", clock=clock, sleep=sleep)
+    assert (started.job_id, len(clock.slept)) == ("t-2", 1)
+
+
+def test_transient_errors_are_waited_out_and_the_lost_answer_is_found(refusal):
+    jobs, clock = Jobs(), Clock()
+
+    def submit(client, request, token):
+        jobs.jobs[token] = Phase.RUNNING
+        raise ConnectionResetError
+
+    jobs.submit = submit
+    jobs.troubles = [refusal("ThrottlingException"), None]
+    started = begin(jobs, clock)
+    assert (started.job_id, started.how, list(jobs.jobs)) == ("t-1", How.ATTACHED, ["t-1"])
+    assert len(clock.slept) == 2
+
+
+def test_patience_ends():
+    jobs, clock = Jobs(t_1=Phase.RUNNING), Clock()
+    jobs.stopping = {"t-1"}
+    with pytest.raises(RetryLaterError, match="still being stopped"):
+        begin(jobs, clock, patience_seconds=30)
+    assert 30 <= clock.now < 100
+
+
+def test_a_refusal_is_passed_on_at_once(refusal):
+    jobs, clock = Jobs(), Clock()
+    jobs.troubles = [refusal("AccessDeniedException", "no")]
+    with pytest.raises(Exception, match="AccessDenied"):
+        begin(jobs, clock)
+    assert clock.slept == []
+
+
+def test_numbers_end(monkeypatch):
+    monkeypatch.setattr(start_module, "MAX_NUMBER", 2)
+    with pytest.raises(TokensExhaustedError, match="all 2 jobs named t-<n> failed"):
+        begin(Jobs(t_1=Phase.FAILED, t_2=Phase.FAILED))
+    jobs = Jobs(old_1=Phase.FAILED, old_2=Phase.FAILED)
+    assert begin(jobs, earlier=["old"]).job_id == "t-1"

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import asyncio
+import time
+from types import SimpleNamespace
+
+import pytest
+
+from airflow_ml_provider.jobs import registry
+from airflow_ml_provider.jobs.state import JobState, Phase
+from airflow_ml_provider.triggers import remote_job
+from airflow_ml_provider.triggers.connection import AwsConnection
+from airflow_ml_provider.triggers.remote_job import RemoteJobTrigger
+
+
+@pytest.fixture
+def kind(monkeypatch):
+    fake = SimpleNamespace(name="fake", service="fake", stopped=[], clients=[])
+    fake.answer = JobState("job", Phase.SUCCEEDED, "Completed")
+
+    def state(client, job_id):
+        fake.clients.append(client)
+        if isinstance(fake.answer, Exception):
+            raise fake.answer
+        return fake.answer
+
+    fake.state = state
+    fake.states = lambda client, job_ids: {}
+    fake.stop = lambda client, job_id: fake.stopped.append((client, job_id))
+    monkeypatch.setitem(registry.KINDS, "fake", fake)
+    monkeypatch.setitem(registry.WATCHABLES, "fake", fake)
+    monkeypatch.setattr(AwsConnection, "client", lambda self, service: (self, service))
+    return fake
+
+
+def trigger(**fields):
+    options = {"deadline": time.time() + 60, "poll_seconds": 0.01, **fields}
+    return RemoteJobTrigger(kind="fake", job_id="job", **options)
+
+
+async def first(waiting):
+    return [event.payload async for event in waiting.run()]
+
+
+def test_its_serialised_form_makes_it_again():
+    made = trigger(aws_conn_id="other", region_name="eu-west-1", stop_on_kill=False)
+    path, arguments = made.serialize()
+    assert path == "airflow_ml_provider.triggers.remote_job.RemoteJobTrigger"
+    assert RemoteJobTrigger(**arguments).serialize() == (path, arguments)
+
+
+def test_fires_once_when_the_job_is_final(kind):
+    events = asyncio.run(first(trigger(aws_conn_id="mine", region_name="eu-west-1")))
+    assert events == [{"job_id": "job", "phase": "succeeded"}]
+    assert kind.clients == [(AwsConnection("mine", "eu-west-1"), "fake")]
+
+
+@pytest.mark.parametrize("trouble", [PermissionError("no"), JobState("job", Phase.RUNNING, "Runs")])
+def test_an_error_and_a_passed_deadline_wake_the_task_too(kind, trouble):
+    kind.answer = trouble
+    events = asyncio.run(first(trigger(deadline=time.time() + 0.1)))
+    assert events == [{"job_id": "job", "phase": "unknown"}]
+    assert not kind.stopped
+
+
+@pytest.mark.parametrize(("stop", "stopped"), [(True, 1), (False, 0)])
+def test_on_kill_stops_the_job(kind, stop, stopped):
+    asyncio.run(trigger(stop_on_kill=stop).on_kill())
+    assert len(kind.stopped) == stopped
+
+
+def test_what_is_no_job_is_not_stopped(kind, monkeypatch):
+    monkeypatch.delitem(registry.KINDS, "fake")
+    asyncio.run(trigger().on_kill())
+    assert not kind.stopped
+
+
+@pytest.mark.parametrize(("left", "stopped"), [(True, 1), (False, 0)])
+def test_a_cancelled_trigger_stops_the_job_only_if_its_task_is_gone(
+    kind, monkeypatch, left, stopped
+):
+    async def task_left(_):
+        return left
+
+    async def cancelled():
+        kind.answer = JobState("job", Phase.RUNNING, "Runs")
+        task = asyncio.create_task(first(trigger()))
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    monkeypatch.setattr(remote_job, "task_left_trigger", task_left)
+    asyncio.run(cancelled())
+    assert len(kind.stopped) == stopped
