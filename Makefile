@@ -42,7 +42,7 @@ demo: $(READY) $(WAREHOUSE)  ## run the flight-delay pipeline for three days on 
 	@$(BIN)/airflow-ml run flight_delays_history flight_delays@2013-08-29..2013-08-31 $(ON_LAPTOP)
 
 ui: $(READY) $(WAREHOUSE)  ## start Airflow and the local AWS; the example DAGs are in the browser
-	@$(BIN)/airflow-ml ui $(ON_LAPTOP)
+	@$(BIN)/airflow-ml ui $(ON_LAPTOP) --bucket flight-delays --topic flight-delays
 
 local: $(READY)  ## start the local AWS alone
 	@$(BIN)/airflow-ml local

@@ -77,6 +77,7 @@ else:
         from airflow.configuration import conf
 
 __all__ = [
+    "DAG",
     "AirflowException",
     "AirflowFailException",
     "AirflowSensorTimeout",
@@ -99,6 +100,7 @@ __all__ = [
 SECTION = "airflow_ml_provider"
 _HAS_SDK = find_spec("airflow.sdk") is not None
 HEALTH_TIMEOUT_SECONDS = 2.0
+_BUNDLE = "dags-folder"  # the name of the one that every Airflow 3 has
 _REMEMBER_SECONDS = 60.0
 _seen: tuple[float, bool] | None = None
 
@@ -131,19 +133,12 @@ def data_interval_schedule(schedule: Any) -> Any:
     """
     if not isinstance(schedule, (str, timedelta)) or schedule in {"@once", "@continuous"}:
         return schedule
-    try:
-        from airflow.sdk import (  # noqa: PLC0415 - croniter, only for those who need it
-            CronDataIntervalTimetable,
-            DeltaDataIntervalTimetable,
-        )
-    except ImportError:  # 2.11, 3.0
-        from airflow.timetables.interval import (  # noqa: PLC0415
-            CronDataIntervalTimetable,
-            DeltaDataIntervalTimetable,
-        )
+    timetables = import_module("airflow.timetables.interval")
+    if _HAS_SDK and hasattr(sdk := import_module("airflow.sdk"), "CronDataIntervalTimetable"):
+        timetables = sdk  # 3.1 and later
     if isinstance(schedule, timedelta):
-        return DeltaDataIntervalTimetable(schedule)
-    return CronDataIntervalTimetable(schedule, timezone="UTC")
+        return timetables.DeltaDataIntervalTimetable(schedule)
+    return timetables.CronDataIntervalTimetable(schedule, timezone="UTC")
 
 
 def deferrable_by_default() -> bool:
@@ -212,31 +207,26 @@ def migrate_database() -> None:
 
 def load_dags(folder: Path) -> tuple[dict[str, DAG], dict[str, str]]:
     """Load the DAGs of a folder: by id, and the errors by file; the database gets to know them."""
+    if not _HAS_SDK:
+        bag = import_module("airflow.models.dagbag").DagBag(folder, include_examples=False)
+        bag.sync_to_db()
+        return dict(bag.dags), dict(bag.import_errors)
+    manager = import_module("airflow.dag_processing.bundles.manager")
+    manager.DagBundlesManager().sync_bundles_to_db()
     try:
-        from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db  # noqa: PLC0415
-    except ImportError:  # 2.11, 3.0
-        from airflow.models.dagbag import DagBag  # noqa: PLC0415
-
-        bag = DagBag(folder, include_examples=False)
-        if hasattr(bag, "sync_to_db"):
-            try:
-                bag.sync_to_db()
-            except TypeError:  # 3.0 wants the bundle
-                _sync_bundles()
-                bag.sync_to_db("dags-folder", None)
-    else:
-        _sync_bundles()
-        bag = DagBag(folder)
-        sync_bag_to_db(bag, "dags-folder", None)
+        module = import_module("airflow.dag_processing.dagbag")
+        bag = module.DagBag(folder)
+        module.sync_bag_to_db(bag, _BUNDLE, None)
+    except ImportError:  # 3.0
+        bag = import_module("airflow.models.dagbag").DagBag(folder, include_examples=False)
+        bag.sync_to_db(_BUNDLE, None)
     return dict(bag.dags), dict(bag.import_errors)
 
 
 def run_dag(dag: DAG, logical_date: datetime, run_conf: dict[str, Any]) -> Any:
     """Run a DAG in this process and give its ``DagRun``."""
-    try:
-        return dag.test(logical_date=logical_date, run_conf=run_conf)
-    except TypeError:  # 2.11
-        return dag.test(execution_date=logical_date, run_conf=run_conf)
+    options: dict[str, Any] = {"logical_date" if _HAS_SDK else "execution_date": logical_date}
+    return dag.test(run_conf=run_conf, **options)
 
 
 def task_instances(dag_id: str, run_id: str | None = None) -> list[Any]:
@@ -251,12 +241,6 @@ def task_instances(dag_id: str, run_id: str | None = None) -> list[Any]:
         found = query.all()
         session.expunge_all()
     return list(found)
-
-
-def _sync_bundles() -> None:
-    from airflow.dag_processing.bundles.manager import DagBundlesManager  # noqa: PLC0415
-
-    DagBundlesManager().sync_bundles_to_db()
 
 
 def xcom_value(key: str, ti_key: Any) -> Any:

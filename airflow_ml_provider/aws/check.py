@@ -6,9 +6,16 @@ from typing import TYPE_CHECKING
 
 from botocore import xform_name
 
-from airflow_ml_provider.aws.validation import operation_names, request_problems
+from airflow_ml_provider.aws.validation import (
+    coerce,
+    coerce_job_request,
+    job_request_problems,
+    operation_names,
+    request_problems,
+)
 from airflow_ml_provider.jobs.errors import UnknownKindError
 from airflow_ml_provider.jobs.registry import kind
+from airflow_ml_provider.plan.build import without_role
 from airflow_ml_provider.plan.nodes import Call, Job
 from airflow_ml_provider.plan.sample import sample
 
@@ -23,7 +30,7 @@ def plan_problems(plan: Plan) -> list[str]:
 
     Values that only a run knows are replaced by samples. Needs no credentials and no network.
     """
-    return [
+    return without_role(plan) + [
         f"step {node.name!r}: {problem}"
         for node in plan.all_nodes()
         if isinstance(node, (Job, Call))
@@ -37,8 +44,7 @@ def _job_problems(node: Job) -> Iterator[str]:
     except UnknownKindError as error:
         yield f"kind: {error}"
         return
-    for operation, request in job_kind.requests(sample(node.request)):
-        yield from _problems(job_kind.service, operation, request)
+    yield from job_request_problems(job_kind, coerce_job_request(job_kind, sample(node.request)))
 
 
 def _call_problems(node: Call) -> Iterator[str]:
@@ -57,5 +63,5 @@ def _call_problems(node: Call) -> Iterator[str]:
 
 
 def _problems(service: str, operation: str, request: Json) -> Iterator[str]:
-    for problem in request_problems(service, operation, request):
+    for problem in request_problems(service, operation, coerce(service, operation, request)):
         yield f"{operation}: {problem}"

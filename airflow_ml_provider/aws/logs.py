@@ -34,31 +34,31 @@ class LogReader:
         """Give the lines since the last call in order of time, at most the last ``limit``.
 
         If some were left out, a first line says how many and where they are. A group or stream that
-        is not there (yet) has no lines. With several streams each line begins with its stream.
+        is not there (yet) has no lines. With several streams each line begins with the part of its
+        stream's name that tells them apart.
         """
         pieces: deque[tuple[int, str, str]] = deque(maxlen=limit)
         count = pages = 0
-        names = set()
-        for group, stream in list(self._names()):
-            names.add(stream)
+        found = list(self._found())
+        for group, stream, label in found:
             newest: deque[tuple[int, str, str]] = deque(maxlen=limit)
             for events in self._pages(group, stream):
                 count += len(events)
                 newest.extend(
-                    (event["timestamp"], stream, event["message"].rstrip("\n")) for event in events
+                    (event["timestamp"], label, event["message"].rstrip("\n")) for event in events
                 )
                 pages += 1
                 if pages >= _MAX_PAGES:
                     break
             pieces = deque(sorted((*pieces, *newest), key=lambda piece: piece[0]), maxlen=limit)
-        several = len(names) > 1
-        lines = [f"[{stream}] {text}" if several else text for _, stream, text in pieces]
+        several = len(found) > 1
+        lines = [f"[{label}] {text}" if several else text for _, label, text in pieces]
         if count > len(lines):
             where = ", ".join(f"{one.group} ({one.prefix}*)" for one in self._streams)
             lines.insert(0, f"... {count - len(lines):,} lines left out; all are in {where}")
         return lines
 
-    def _names(self) -> Iterator[tuple[str, str]]:
+    def _found(self) -> Iterator[tuple[str, str, str]]:
         for streams in self._streams:
             paginator = self._client.get_paginator("describe_log_streams")
             try:
@@ -66,7 +66,9 @@ class LogReader:
                     logGroupName=streams.group, logStreamNamePrefix=streams.prefix
                 ):
                     for stream in page["logStreams"]:
-                        yield streams.group, stream["logStreamName"]
+                        name = stream["logStreamName"]
+                        own = name.removeprefix(streams.prefix) or streams.group.rpartition("/")[2]
+                        yield streams.group, name, own
             except ClientError as error:
                 _pass_missing(error)
 

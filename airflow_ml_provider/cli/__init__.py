@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 # Subcommand and its help; the module airflow_ml_provider.cli.<name> has add_arguments and run.
 COMMANDS: Mapping[str, str] = {
     "local": "run an AWS on this machine that really runs SageMaker, Glue and EMR jobs",
+    "check": "check the pipelines of a file against AWS's own service models",
     "run": "run DAGs for some days on this machine, against a local AWS",
+    "ui": "start Airflow's UI with a folder of DAGs, against a local AWS",
 }
 
 

@@ -63,15 +63,15 @@ def wanted(text: str) -> Wanted:
     :raises argparse.ArgumentTypeError: it is spelled otherwise.
     """
     match = _SPEC.fullmatch(text)
+    message = f"{text!r} must be DAG_ID, DAG_ID@YYYY-MM-DD or DAG_ID@YYYY-MM-DD..YYYY-MM-DD"
+    if match is None:
+        raise argparse.ArgumentTypeError(message)
+    if match["first"] is None:
+        return Wanted(match["dag"], ())
     try:
-        if match is None:
-            raise ValueError
-        if match["first"] is None:
-            return Wanted(match["dag"], ())
         first = date.fromisoformat(match["first"])
         last = date.fromisoformat(match["last"] or match["first"])
     except ValueError:
-        message = f"{text!r} must be DAG_ID, DAG_ID@YYYY-MM-DD or DAG_ID@YYYY-MM-DD..YYYY-MM-DD"
         raise argparse.ArgumentTypeError(message) from None
     if last < first:
         message = f"{text!r}: the last day comes before the first"

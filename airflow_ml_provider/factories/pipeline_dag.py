@@ -7,7 +7,8 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from airflow_ml_provider._compat import DAG, account as configured_account, data_interval_schedule
+from airflow_ml_provider._compat import DAG, data_interval_schedule
+from airflow_ml_provider._compat import account as configured_account
 from airflow_ml_provider.factories.condition import spell_condition
 from airflow_ml_provider.operators import run_values
 from airflow_ml_provider.operators.aws_call import AwsCallOperator
@@ -90,13 +91,12 @@ class _Target:
 
     def add(self, block: Block, gate: BaseOperator | None = None) -> None:
         """Make the tasks of a block; those that wait for no other one follow the gate."""
+        first = [] if gate is None else [gate]
         for node in block:
             self.tasks[node.name] = self._operator(node)
         for node in block:
             task = self.tasks[node.name]
-            upstream = [self.tasks[name] for name in node.after]
-            if upstream or gate is not None:
-                task.set_upstream(upstream or [gate])
+            task.set_upstream([self.tasks[name] for name in node.after] or first)
             if isinstance(node, Choice):
                 self.add((*node.then, *node.otherwise), gate=task)
 

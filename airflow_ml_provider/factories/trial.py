@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
-from airflow_ml_provider._compat import load_dags, migrate_database, task_instances, run_dag
+from airflow_ml_provider._compat import load_dags, migrate_database, run_dag, task_instances
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -113,9 +113,13 @@ def _results(dag: DAG, run_id: str, *, with_xcom: bool) -> tuple[TaskResult, ...
             result=found[task.task_id].xcom_pull(task.task_id) if with_xcom else None,
             report=found[task.task_id].xcom_pull(task.task_id, key="report") if with_xcom else None,
         )
-        for task in dag.topological_sort()
+        for task in _sorted(dag)
         if task.task_id in found
     )
+
+
+def _sorted(dag: Any) -> Any:
+    return dag.topological_sort()
 
 
 def _watch(dag: DAG, on_change: Callable[[TaskResult], None], over: Event) -> None:

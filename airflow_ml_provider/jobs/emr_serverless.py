@@ -144,10 +144,9 @@ class EmrServerlessJobRuns:
         if not cloudwatch.get("enabled"):
             return ()
         application, _, run_id = job_id.partition("/")
-        prefix = cloudwatch.get("logStreamNamePrefix", "").rstrip("/")
-        stream = f"applications/{application}/jobs/{run_id}/"
+        prefix = cloudwatch.get("logStreamNamePrefix", "")
         group = cloudwatch.get("logGroupName", "/aws/emr-serverless")
-        return (LogStreams(group, f"{prefix}/{stream}" if prefix else stream),)
+        return (LogStreams(group, f"{prefix}/applications/{application}/jobs/{run_id}/"),)
 
     def console_path(self, job_id: str) -> str:  # noqa: ARG002
         """Point at EMR Serverless: a run's own page needs the URL of an EMR Studio."""

@@ -108,6 +108,7 @@ class Dispatcher:
             raise AwsError("SerializationException", "the body is not a JSON object")
         if service_model(service).metadata["protocol"] == "rest-json":
             given |= query_params(model, environ.get("QUERY_STRING", "")) | path_params
+        given = {name: value for name, value in given.items() if value is not None}
         params = read_times(model.input_shape, given)
         rules.check(service, model, params)
 

@@ -38,13 +38,8 @@ _CONSUMED = ("--scriptLocation", "--extra-py-files", "--conf", "--additional-pyt
 # A run shows its own value, else its job's.
 _OVERRIDES = (
     *("Timeout", "MaxCapacity", "AllocatedCapacity", "WorkerType", "NumberOfWorkers"),
-    *(
-        "SecurityConfiguration",
-        "NotificationProperty",
-        "ExecutionClass",
-        "JobRunQueuingEnabled",
-        "GlueVersion",
-    ),
+    *("SecurityConfiguration", "NotificationProperty", "ExecutionClass", "GlueVersion"),
+    "JobRunQueuingEnabled",
 )
 
 
@@ -200,6 +195,23 @@ def _run(cloud: Cloud, job: Job) -> None:
         _fail(job, f"LAUNCH ERROR | {error}")
         return
     _finish(job, ended)
+    if job.document["JobRunState"] == "FAILED":
+        _retry(cloud, job)
+
+
+def _retry(cloud: Cloud, job: Job) -> None:
+    attempt = job.document["Attempt"] + 1
+    if attempt > (job.request["Job"].get("MaxRetries") or 0):
+        return
+    first = job.name.partition("_attempt_")[0]
+    again = Job(KIND, f"{first}_attempt_{attempt}", job.identity, job.request)
+    at = now()
+    kept = {k: v for k, v in job.document.items() if k not in ("CompletedOn", "ErrorMessage")}
+    started = {"StartedOn": at, "LastModifiedOn": at, "ExecutionTime": 0}
+    named = {"Id": again.name, "Attempt": attempt, "PreviousRunId": job.name}
+    again.change(lambda _: {**kept, **started, **named, "JobRunState": "STARTING"})
+    cloud.store.add(again)
+    cloud.turns.add(again, lambda again: _run(cloud, again), _fail)
 
 
 def _running(document: Json) -> Json:

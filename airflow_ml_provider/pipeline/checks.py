@@ -31,7 +31,7 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}")
 _LOCATION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
 _ROOT = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9!_.*'()=-]+)*/?")
-_EMPTY = (None, "", {}, ())
+_EMPTY: tuple[object, ...] = (None, "", {}, ())
 _ARMS = frozenset({"then", "otherwise"})
 _S3 = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?")
 

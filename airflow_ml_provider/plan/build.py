@@ -11,7 +11,7 @@ from airflow_ml_provider.pipeline.checks import references, step_of
 from airflow_ml_provider.pipeline.errors import PipelineError
 from airflow_ml_provider.pipeline.values import Run
 from airflow_ml_provider.plan.calls import notify_call, register_call
-from airflow_ml_provider.plan.nodes import Choice, Extract, Job, Plan, all_nodes
+from airflow_ml_provider.plan.nodes import Choice, Extract, Job, Plan
 from airflow_ml_provider.plan.place import Place, merged
 from airflow_ml_provider.plan.sagemaker import processing_request, training_request
 from airflow_ml_provider.plan.spark import spark_request
@@ -34,20 +34,18 @@ RUN_PARAMETERS = {
 def build(pipeline: Pipeline, account: Account | None = None) -> Plan:
     """Turn a pipeline into its plan; ``account`` fills in what the steps leave out.
 
-    :raises PipelineError: if the account leaves out what a request needs.
+    A role that nobody gave is no error here, so that a DAG can be imported before its Airflow is
+    configured; :func:`without_role` names the steps.
+
+    :raises PipelineError: if there is no root.
     """
     account = account or Account()
     place = Place(account, job_prefix=f"{pipeline.name}-", outputs={})
     root = pipeline.root or account.root or ""
     nodes = _block(pipeline.steps, pipeline, place)
-    problems = [] if root else ["root: missing; give Pipeline(root=...) or configure `root`"]
-    problems += [
-        f"step {node.name!r}: role_arn: missing; give it to the step or configure `role_arn`"
-        for node in all_nodes(nodes)
-        if isinstance(node, Job) and _without_role(node)
-    ]
-    if problems:
-        raise PipelineError(f"pipeline {pipeline.name!r}", problems)
+    if not root:
+        problem = "root: missing; give Pipeline(root=...) or configure `root`"
+        raise PipelineError(f"pipeline {pipeline.name!r}", [problem])
     return Plan(
         name=pipeline.name,
         root=root.rstrip("/"),
@@ -110,6 +108,20 @@ def extract(
     )
 
 
+def without_role(plan: Plan) -> list[str]:
+    """Name the jobs that neither their step nor the account gives a role."""
+    return [
+        f"step {node.name!r}: role_arn: missing; give it to the step or configure `role_arn`"
+        for node in plan.all_nodes()
+        if isinstance(node, Job)
+        and any(
+            request.get(field) == ""
+            for request in (node.request, node.request.get("Definition", {}))
+            for field in ("RoleArn", "executionRoleArn", "Role")
+        )
+    ]
+
+
 def _block(steps: Sequence[Step], pipeline: Pipeline, place: Place) -> Block:
     # Inside a block only its own steps count: what an arm refers to outside is what the
     # choice itself waits for.
@@ -137,12 +149,3 @@ def _node(step: Step, block: set[str], pipeline: Pipeline, place: Place) -> Node
     if isinstance(step, control_steps.Notify):
         return notify_call(step, after=after)
     return job(step, place, after=after)
-
-
-def _without_role(node: Job) -> bool:
-    requests = [node.request, node.request.get("Definition", {})]
-    return any(
-        request.get(field) == ""
-        for request in requests
-        for field in ("RoleArn", "executionRoleArn", "Role")
-    )

@@ -34,17 +34,18 @@ FOLDER = Path(__file__).parent
 IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:3.0-5"
 HISTORY = Dataset("daily_flights")
 
-# A database without strict types, such as SQLite, needs to be told what a column holds.
+# SQLite has no types for dates and times, and a column may be NULL all day.
 FLIGHTS = {
-    **dict.fromkeys(
-        ("flight_date", "carrier", "origin", "dest", "tailnum", "time_hour"), "string"
-    ),
+    "flight_date": "date32",
+    "time_hour": "timestamp[us, tz=UTC]",
+    **dict.fromkeys(("carrier", "origin", "dest", "tailnum"), "string"),
     **dict.fromkeys(
         ("flight", "sched_dep_time", "sched_arr_time", "distance", "arr_delay"), "int64"
     ),
 }
 WEATHER = {
-    **dict.fromkeys(("origin", "time_hour"), "string"),
+    "origin": "string",
+    "time_hour": "timestamp[us, tz=UTC]",
     "wind_dir": "int64",
     **dict.fromkeys(
         ("temp", "dewp", "humid", "wind_speed", "wind_gust", "precip", "pressure", "visib"),
@@ -112,12 +113,16 @@ pipeline = Pipeline(
     "flight_delays",
     root="s3://flight-delays/ml",
     folder=FOLDER,
+    on_empty="fail",
     steps=[flights, weather, planes, daily, features, model, scores, gate],
 )
 dag = pipeline_dag(
     pipeline,
     schedule="@daily",
     start_date=datetime(2013, 8, 1, tzinfo=timezone.utc),
+    end_date=datetime(2014, 1, 1, tzinfo=timezone.utc),
+    # A day's window needs the history of the day before.
+    max_active_runs=1,
     tags=["example"],
 )
 

@@ -12,7 +12,7 @@ import time
 import uuid
 from typing import TYPE_CHECKING, Any
 
-import boto3  # noqa: TID253
+import boto3
 import pytest
 
 from airflow_ml_provider.local.server import LocalAws

@@ -92,6 +92,19 @@ def test_failure_message(
     assert "no rows" in run["ErrorMessage"]
 
 
+def test_a_failed_run_is_retried_as_another_run(
+    client: Client, define: Callable[..., str], ended: Callable[[str, str], Json], until: Any
+) -> None:
+    glue = client("glue")
+    name = define("raise ValueError('no rows')", MaxRetries=1)
+    first = ended(name, glue.start_job_run(JobName=name)["JobRunId"])
+    until(lambda: len(glue.get_job_runs(JobName=name)["JobRuns"]) == 2)
+    again = ended(name, glue.get_job_runs(JobName=name)["JobRuns"][0]["Id"])
+    assert again["Id"] == f"{first['Id']}_attempt_1"
+    assert (again["Attempt"], again["PreviousRunId"]) == (1, first["Id"])
+    assert again["JobRunState"] == "FAILED"
+
+
 def test_missing_script(
     *, client: Client, define: Callable[..., str], ended: Callable[[str, str], Json], bucket: str
 ) -> None:

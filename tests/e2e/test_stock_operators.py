@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import boto3  # noqa: TID253
+import boto3
 import pytest
 
 from airflow_ml_provider.local.server import LocalAws

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from airflow_ml_provider.local.spark.runtime import class_archive, find_runtime, s3_jar
+from airflow_ml_provider.local.spark.runtime import find_runtime, s3_jar
 from airflow_ml_provider.local.spark.settings import driver_environment, local_conf, properties
 
 if TYPE_CHECKING:
@@ -64,7 +64,6 @@ def spark_command(
         region=region,
         work_dir=work_dir,
         jar=jar,
-        archive=class_archive(runtime, jar),
         cores=cores,
     )
     spark_properties = work_dir / "spark.properties"

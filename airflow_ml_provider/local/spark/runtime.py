@@ -98,7 +98,7 @@ def s3_jar(runtime: Runtime, cache_dir: Path) -> Path:
             for path in sorted((building / "classes").rglob("*.class")):
                 archive.write(path, path.relative_to(building / "classes").as_posix())
         shutil.rmtree(building / "classes")
-        # Spark puts this folder on the class path; a class archive demands that it is empty.
+        # Spark puts a folder of this name on the class path.
         (building / "conf").mkdir()
         try:
             building.rename(kept)
@@ -108,15 +108,6 @@ def s3_jar(runtime: Runtime, cache_dir: Path) -> Path:
     finally:
         shutil.rmtree(building, ignore_errors=True)
     return jar
-
-
-def class_archive(runtime: Runtime, jar: Path) -> Path:
-    """Answer where the class archive of a runtime lies, whether or not it was built.
-
-    Java accepts an archive only with the class path that it was written for.
-    """
-    homes = f"{runtime.spark_home}\n{runtime.java_home}\n{jar}"
-    return jar.with_name(f"classes-{hashlib.sha256(homes.encode()).hexdigest()[:16]}.jsa")
 
 
 def _compile(runtime: Runtime, classes: Path) -> None:

@@ -34,7 +34,6 @@ def local_conf(
     region: str,
     work_dir: Path,
     jar: Path,
-    archive: Path,
     cores: int,
 ) -> dict[str, str]:
     """Turn the configuration of a cluster's job into one that runs on `cores` local cores.
@@ -54,10 +53,6 @@ def local_conf(
         "-Duser.timezone=UTC",
         # Short jobs: the optimising compiler costs them more than it gains.
         "-XX:TieredStopAtLevel=1",
-        f"-XX:SharedArchiveFile={archive}",
-        # An archive that does not fit is no news to the job's author.
-        "-Xlog:disable",
-        "-Xlog:all=error:stderr",
     ]
     # Java refuses two collectors; the job's own choice stands.
     if "GC" not in kept.get("spark.driver.extraJavaOptions", ""):

@@ -3,6 +3,7 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
@@ -17,8 +18,6 @@ START_MS = int(time.time() * 1000) - 60_000  # CloudWatch refuses events that ar
 
 @pytest.fixture
 def logs(monkeypatch):
-    import boto3
-
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
@@ -65,7 +64,14 @@ def test_gives_each_line_once(reader, write):
 def test_several_streams_are_merged_by_time_and_named(reader, write):
     write("j/algo-1", "a", "c")
     write("j/algo-2", "b", "d", first=1)
-    assert reader.new_lines() == ["[j/algo-1] a", "[j/algo-2] b", "[j/algo-1] c", "[j/algo-2] d"]
+    assert reader.new_lines() == ["[algo-1] a", "[algo-2] b", "[algo-1] c", "[algo-2] d"]
+
+
+def test_a_stream_that_is_its_prefix_is_named_by_its_group(logs, write):
+    write("j", "a")
+    write("j/algo-1", "b", first=1)
+    reader = LogReader(logs, [LogStreams(GROUP, "j")])
+    assert reader.new_lines() == ["[TrainingJobs] a", "[/algo-1] b"]
 
 
 def test_only_the_last_lines_are_kept_and_the_rest_is_counted(reader, write):

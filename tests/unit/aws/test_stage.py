@@ -5,6 +5,7 @@ import io
 import os
 import tarfile
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
@@ -38,8 +39,6 @@ class Recorder:
 
 @pytest.fixture
 def s3(monkeypatch):
-    import boto3
-
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)

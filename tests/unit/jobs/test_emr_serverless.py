@@ -180,10 +180,10 @@ def logging_to(**cloudwatch):
         (logging_to(enabled=False), ()),
         (
             logging_to(enabled=True),
-            (LogStreams("/aws/emr-serverless", "applications/app/jobs/jr/"),),
+            (LogStreams("/aws/emr-serverless", "/applications/app/jobs/jr/"),),
         ),
         (
-            logging_to(enabled=True, logGroupName="/mine", logStreamNamePrefix="p/"),
+            logging_to(enabled=True, logGroupName="/mine", logStreamNamePrefix="p"),
             (LogStreams("/mine", "p/applications/app/jobs/jr/"),),
         ),
     ],

@@ -27,7 +27,7 @@ def dag():
     with DAG("flights", schedule=None) as made:
         sensor = DatasetSensor(task_id="there", uri="s3://lake/flights/")
         extract = SqlExtractOperator(
-            task_id="flights", conn_id="warehouse", table="flights", output="s3://lake/f/"
+            task_id="flights", conn_id="w", table="f", output="s3://lake/f/", multiple_outputs=True
         )
         train = TrainingOperator(
             task_id="train",

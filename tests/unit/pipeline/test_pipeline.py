@@ -45,7 +45,8 @@ def test_a_good_pipeline(pipeline):
 
 
 @pytest.mark.parametrize(
-    "root", ["s3:/lake", "lake/ml", "s3://", "s3://UPPER/x", "s3://lake//x", "s3://a b/c", "http://x"]
+    "root",
+    ["s3:/lake", "lake/ml", "s3://", "s3://UPPER/x", "s3://lake//x", "s3://a b/c", "http://x"],
 )
 def test_malformed_roots(root):
     (problem,) = problems(root=root)
@@ -74,7 +75,9 @@ def test_duplicate_names_are_found_inside_arms_too():
 def test_all_problems_come_at_once(folder):
     bad = Processing("bad step", script="jobs/gone.py", inputs={"a b": "lake"}, timeout_seconds=0)
     found = problems(bad, SqlExtract("q", conn_id=""), folder=folder)
-    assert [problem.split(":")[0] for problem in found] == ["step 'bad step'"] * 6 + ["step 'q'"] * 2
+    assert [problem.split(":")[0] for problem in found] == ["step 'bad step'"] * 6 + [
+        "step 'q'"
+    ] * 2
     text = "\n".join(found)
     for words in (
         "name: 'bad step' must be",
@@ -130,7 +133,9 @@ def test_what_lies_in_an_arm_stays_there():
 
 
 def test_circles_are_named():
-    first = SqlExtract("first", conn_id="d", table="t", parameters={"x": Output("second", "output")})
+    first = SqlExtract(
+        "first", conn_id="d", table="t", parameters={"x": Output("second", "output")}
+    )
     second = SqlExtract("second", conn_id="d", table="t", parameters={"x": first.output})
     (problem,) = problems(first, second)
     assert problem.startswith("steps: they wait for each other: ")
@@ -141,9 +146,7 @@ def test_parameters_have_one_default_and_a_good_name():
     step = SqlExtract(
         "a", conn_id="d", table="t", parameters={"x": Parameter("n", 1), "y": Parameter("n", 2)}
     )
-    assert problems(step) == (
-        "parameter 'n': it has several defaults (1, 2); give it one",
-    )
+    assert problems(step) == ("parameter 'n': it has several defaults (1, 2); give it one",)
     bad = SqlExtract("a", conn_id="d", table="t", parameters={"x": Parameter("a-b", 1)})
     assert problems(bad) == ("parameter 'a-b': the name must be a Python identifier",)
 
@@ -174,9 +177,7 @@ def test_an_option_is_given_once(folder):
 
 
 def test_a_step_is_no_input(folder):
-    step = Training(
-        "t", script="jobs/train.py", image_uri="i", inputs={"train": ROWS}
-    )
+    step = Training("t", script="jobs/train.py", image_uri="i", inputs={"train": ROWS})
     assert "is the step 'rows'; refer to its output" in problems(ROWS, step, folder=folder)[0]
 
 

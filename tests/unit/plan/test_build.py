@@ -4,6 +4,7 @@ import pytest
 
 from airflow_ml_provider.pipeline import (
     Account,
+    Parameter,
     Pipeline,
     PipelineError,
     Processing,
@@ -11,7 +12,8 @@ from airflow_ml_provider.pipeline import (
     Run,
     SqlExtract,
 )
-from airflow_ml_provider.plan.build import build, job
+from airflow_ml_provider.pipeline import Choice as Gate
+from airflow_ml_provider.plan.build import build, job, without_role
 from airflow_ml_provider.plan.nodes import Call, Choice, Extract, Job
 from airflow_ml_provider.plan.place import Place
 
@@ -67,8 +69,6 @@ def test_arms_depend_on_their_own_steps_only():
     )
     outer = SqlExtract("outer", conn_id="d", table="t")
     third = RemoteJob("third", kind="glue", request={"JobName": "c", "Tags": outer.output})
-    from airflow_ml_provider.pipeline import Choice as Gate, Parameter  # noqa: PLC0415
-
     gate = Gate("gate", Parameter("x", 1) > 0, then=[first, second], otherwise=[third])
     plan = build(Pipeline("p", root="s3://lake", steps=[outer, gate]), Account(role_arn=ROLE))
     choice = plan.nodes[1]
@@ -81,14 +81,15 @@ def test_what_the_account_must_bring(pipeline, folder):
     without_root = Pipeline("p", steps=pipeline.steps, folder=folder)
     with pytest.raises(PipelineError) as caught:
         build(without_root)
-    assert caught.value.problems == (
-        "root: missing; give Pipeline(root=...) or configure `root`",
+    assert caught.value.problems == ("root: missing; give Pipeline(root=...) or configure `root`",)
+    assert build(without_root, Account(role_arn=ROLE, root="s3://other/x/")).root == "s3://other/x"
+    assert without_role(build(pipeline)) == [
         "step 'daily': role_arn: missing; give it to the step or configure `role_arn`",
         "step 'features': role_arn: missing; give it to the step or configure `role_arn`",
         "step 'train': role_arn: missing; give it to the step or configure `role_arn`",
         "step 'evaluate': role_arn: missing; give it to the step or configure `role_arn`",
-    )
-    assert build(without_root, Account(role_arn=ROLE, root="s3://other/x/")).root == "s3://other/x"
+    ]
+    assert without_role(build(pipeline, Account(role_arn=ROLE))) == []
 
 
 def test_only_jobs_run_as_jobs():

@@ -14,7 +14,6 @@ from airflow_ml_provider.local.spark import runtime as module
 from airflow_ml_provider.local.spark.runtime import (
     Runtime,
     SparkUnavailableError,
-    class_archive,
     find_runtime,
     s3_jar,
 )
@@ -83,10 +82,3 @@ def test_a_compiler_error_is_shown_and_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(SparkUnavailableError, match="line 7 is wrong"):
         s3_jar(Runtime(Path("/spark"), tmp_path, "3.5.9"), tmp_path / "cache")
     assert list((tmp_path / "cache").iterdir()) == []
-
-
-def test_an_archive_belongs_to_one_class_path() -> None:
-    first = class_archive(RUNTIME, Path("/cache/s3.jar"))
-    other = class_archive(Runtime(Path("/other"), Path("/java"), "3.5.9"), Path("/cache/s3.jar"))
-    assert first.parent == Path("/cache")
-    assert first != other

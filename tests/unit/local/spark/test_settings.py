@@ -16,7 +16,6 @@ def conf(given: dict[str, str]) -> dict[str, str]:
         region="eu-west-1",
         work_dir=Path("/work dir"),
         jar=Path("/cache/s3.jar"),
-        archive=Path("/cache/classes.jsa"),
         cores=3,
     )
 
