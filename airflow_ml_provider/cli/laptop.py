@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Iterable, Mapping
 
 REGION = "us-east-1"
@@ -20,7 +20,7 @@ CREDENTIALS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options that say where DAGs, state and connections are."""
-    parser.add_argument("--dags", type=Path, default=Path("dags"), help="the DAGs folder")
+    parser.add_argument("--dags", type=_folder, default="dags", help="the DAGs folder")
     parser.add_argument(
         "--home", type=Path, default=Path("build/laptop"), help="where all state and logs go"
     )
@@ -28,45 +28,63 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--sqlite",
         action="append",
         default=[],
+        type=_sqlite,
         metavar="CONN_ID=FILE",
         help="an Airflow connection to a SQLite file",
     )
 
 
-def settings(args: argparse.Namespace, endpoint_url: str) -> dict[str, str]:
-    """Give the environment in which Airflow runs against the local AWS."""
-    home: Path = args.home.absolute()
-    environment = {
-        "AIRFLOW_HOME": str(home / "airflow"),
+def settings(
+    args: argparse.Namespace, endpoint_url: str, airflow_home: str = "airflow"
+) -> dict[str, str]:
+    """Give the environment in which Airflow runs against the local AWS.
+
+    ``airflow_home`` is the folder below ``--home`` that holds Airflow's own files.
+    """
+    home = args.home.absolute() / airflow_home
+    # Lower case wins in some libraries, upper case is the only one in others.
+    given = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
+    no_proxy = ",".join(filter(None, [given, "127.0.0.1", "localhost"]))
+    return {
+        "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__DAGS_FOLDER": str(args.dags.absolute()),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow/airflow.db",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
+        "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
         "AIRFLOW__AIRFLOW_ML_PROVIDER__ROLE_ARN": ROLE_ARN,
         "AIRFLOW__AIRFLOW_ML_PROVIDER__ROOT": ROOT,
         "AIRFLOW_CONN_AWS_DEFAULT": json.dumps({"conn_type": "aws"}),
         "AWS_ENDPOINT_URL": endpoint_url,
         "AWS_DEFAULT_REGION": REGION,
+        # A profile of this machine's user could lead away from the endpoint, to a real account.
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         **CREDENTIALS,
+        "NO_PROXY": no_proxy,
+        "no_proxy": no_proxy,
+        **{
+            f"AIRFLOW_CONN_{conn_id.upper()}": json.dumps({"conn_type": "sqlite", "host": file})
+            for conn_id, file in args.sqlite
+        },
     }
-    for connection in args.sqlite:
-        conn_id, _, file = connection.partition("=")
-        value = {"conn_type": "sqlite", "host": str(Path(file).absolute())}
-        environment[f"AIRFLOW_CONN_{conn_id.upper()}"] = json.dumps(value)
-    return environment
 
 
 def enter(environment: Mapping[str, str]) -> None:
-    """Take the settings for this process; Airflow must not have been imported yet."""
-    for name in [name for name in os.environ if name.startswith(("AWS_", "AIRFLOW__"))]:
+    """Take the settings for this process; Airflow must not have been imported yet.
+
+    Connections and variables of Airflow that the environment gives (``AIRFLOW_CONN_...``) stay.
+    """
+    strange = ("AWS_", "AIRFLOW__", "AIRFLOW_CONFIG")
+    for name in [name for name in os.environ if name.startswith(strange)]:
         if name != "AWS_CA_BUNDLE":
             del os.environ[name]
     os.environ.update(environment)
 
 
 def prepare_account(endpoint_url: str, buckets: Iterable[str], topics: Iterable[str]) -> None:
-    """Make the buckets and topics that on AWS would be there already."""
+    """Make the buckets and topics that on AWS would be there already, and ``ROOT``'s bucket."""
     s3, sns = client("s3", endpoint_url), client("sns", endpoint_url)
-    for bucket in sorted(buckets):
+    for bucket in sorted({*buckets, ROOT.split("/")[2]}):
         s3.create_bucket(Bucket=bucket)
     for topic in sorted(topics):
         sns.create_topic(Name=topic)
@@ -102,3 +120,20 @@ def client(service: str, endpoint_url: str) -> Any:
         aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
     )
+
+
+def _folder(text: str) -> Path:
+    path = Path(text)
+    if not path.is_dir():
+        raise argparse.ArgumentTypeError(f"{text!r} is no folder")
+    return path
+
+
+def _sqlite(text: str) -> tuple[str, str]:
+    conn_id, _, file = text.partition("=")
+    path = Path(file).absolute()
+    if not conn_id or not path.is_file():
+        raise argparse.ArgumentTypeError(
+            f"{text!r} must be CONN_ID=FILE, with a SQLite file that is there"
+        )
+    return conn_id, str(path)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
@@ -72,11 +74,18 @@ def show_all(
     console.print(table)
     console.print(f"Artifacts: {objects} objects under {home}/s3", highlight=False)
     console.print(f"Job folders and logs: {jobs}", highlight=False)
+    console.print(f"All of this as JSON: {home}/report.json", highlight=False)
     failed = [run for run in runs if not run.succeeded]
     if failed:
         console.print(
             f"{len(failed)} of {len(runs)} runs failed; see {home}/airflow.log", style="red"
         )
+
+
+def save(runs: Sequence[RunResult], file: Path) -> None:
+    """Write the same as JSON, for programs."""
+    text = json.dumps([asdict(run) for run in runs], indent=2, default=str)
+    file.write_text(text + "\n", encoding="utf-8")
 
 
 def _did(task: TaskResult) -> str:

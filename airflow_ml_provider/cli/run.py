@@ -105,24 +105,24 @@ def _run(args: argparse.Namespace, aws: LocalAws, console: Console) -> int:
     except trial.TrialError as error:
         console.print(str(error), style="red", highlight=False)
         return 1
-    unknown = [one.dag_id for one in args.runs if one.dag_id not in dags]
-    if unknown:
-        console.print(f"Unknown DAGs {unknown}; {args.dags} has {sorted(dags)}", style="red")
+    runs = [(one.dag_id, when) for one in args.runs for when in one.logical_dates]
+    if problems := trial.refusals(dags, runs):
+        console.print("\n".join(problems), style="red", highlight=False)
         return 1
+    for dag_id in {dag_id for dag_id, _ in runs}:
+        laptop.prepare_account(aws.endpoint_url, *trial.resources(dags[dag_id]))
     results = []
-    for one in args.runs:
-        dag = dags[one.dag_id]
-        laptop.prepare_account(aws.endpoint_url, *trial.resources(dag))
-        for logical_date in one.logical_dates:
-            console.rule(f"{one.dag_id} at {logical_date:%Y-%m-%d %H:%M}", align="left")
-            began = time.monotonic()
-            result = trial.run(
-                dag, logical_date, on_change=lambda task: report.progress(console, task)
-            )
-            results.append(result)
-            report.show_run(console, result, time.monotonic() - began)
+    for dag_id, when in runs:
+        console.rule(f"{dag_id} at {when:%Y-%m-%d %H:%M}", align="left")
+        began = time.monotonic()
+        result = trial.run(
+            dags[dag_id], when, on_change=lambda task: report.progress(console, task)
+        )
+        results.append(result)
+        report.show_run(console, result, time.monotonic() - began)
     objects = laptop.keep_objects(aws.endpoint_url, args.home.absolute() / "s3")
     report.show_all(console, results, args.home.absolute(), aws.state_dir, objects)
+    report.save(results, args.home / "report.json")
     return 0 if all(result.succeeded for result in results) else 1
 
 

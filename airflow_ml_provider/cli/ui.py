@@ -1,103 +1,108 @@
-"""``airflow-ml ui``: Airflow's own UI with a folder of DAGs, against a local AWS."""
+"""``airflow-ml ui``: Airflow with a folder of DAGs in the browser, against a local AWS."""
 
 from __future__ import annotations
 
-import os
+import fcntl
+import shutil
 import signal
-import socket
-import subprocess
 import sys
-from contextlib import suppress
+from contextlib import contextmanager
+from importlib.metadata import version
+from threading import Event
 from typing import TYPE_CHECKING
 
-from airflow_ml_provider.cli import laptop
+from airflow_ml_provider.cli import laptop, standalone
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
     from pathlib import Path
 
-_HOST = "127.0.0.1"
-_STOP_SECONDS = 20.0
+_FOLDER = "airflow-ui"
+_OLDEST_AIRFLOW = 3
+_START_SECONDS = 300.0
+_PARSE_SECONDS = 90.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this command."""
     laptop.add_arguments(parser)
-    parser.add_argument("--port", type=int, default=8080, help="of the UI, on 127.0.0.1")
+    parser.add_argument(
+        "--port", type=int, default=8080, help="of the UI, on 127.0.0.1; 0 takes any free one"
+    )
     parser.add_argument("--bucket", action="append", default=[], help="made in the local S3")
     parser.add_argument("--topic", action="append", default=[], help="made in the local SNS")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Serve until Ctrl-C or SIGTERM; return 1 if the port is taken."""
+    """Serve until Ctrl-C or SIGTERM; return 1 if Airflow can't start or a part of it has died."""
+    stop = Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        _serve(args, stop)
+    except standalone.StoppedError:
+        return 0
+    except standalone.StandaloneError as error:
+        print(f"airflow-ml ui: {error}", file=sys.stderr)
+    except ModuleNotFoundError as error:
+        print(f"{error}; pip install 'airflow-ml-provider[local]' brings it", file=sys.stderr)
+    return 1
+
+
+def _serve(args: argparse.Namespace, stop: Event) -> None:
     from airflow_ml_provider.local.server import LocalAws  # noqa: PLC0415 - an extra
 
-    if not _is_free(args.port):
-        print(f"port {args.port} on {_HOST} is in use; give another by --port", file=sys.stderr)
-        return 1
-    home: Path = args.home.absolute()
-    (home / "airflow").mkdir(parents=True, exist_ok=True)
-    # SIGTERM must unwind like Ctrl-C does, so that nothing is left behind.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    with LocalAws(state_dir=home / "jobs") as aws:
-        laptop.enter(laptop.settings(args, aws.endpoint_url) | _server_settings(args.port))
-        laptop.prepare_account(aws.endpoint_url, args.bucket, args.topic)
-        print(
-            f"Local AWS at {aws.endpoint_url}; its state lives as long as this process.\n"
-            f"Airflow's UI will be at http://{_HOST}:{args.port} (no login); log: {home}/ui.log\n"
-            "Ctrl-C ends both.",
-            flush=True,
-        )
-        with (home / "ui.log").open("wb") as log:
-            airflow = subprocess.Popen(  # noqa: S603 - the airflow of this environment
-                [sys.executable, "-m", "airflow", "standalone"],
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
+    _check_airflow()
+    port = standalone.free_port(args.port)
+    with _fresh(args.home.absolute() / _FOLDER) as folder:
+        with LocalAws(state_dir=args.home / "jobs") as aws:
+            laptop.enter(
+                laptop.settings(args, aws.endpoint_url, _FOLDER) | standalone.settings(port)
             )
-            try:
-                return airflow.wait()
-            except KeyboardInterrupt:
-                return 0
-            finally:
-                _end(airflow.pid)
+            laptop.prepare_account(aws.endpoint_url, args.bucket, args.topic)
+            with standalone.Standalone(port, folder, stop) as airflow:
+                _say(f"Starting the local AWS and Airflow; their logs are in {folder} ...")
+                airflow.start(_START_SECONDS)
+                _say_where(airflow, aws.endpoint_url)
+                try:
+                    airflow.watch()
+                finally:
+                    _say("Ending Airflow, the local AWS and the jobs that still run ...")
 
 
-def _server_settings(port: int) -> dict[str, str]:
-    url = f"http://{_HOST}:{port}"
-    return {
-        "AIRFLOW__API__BASE_URL": url,
-        "AIRFLOW__API__HOST": _HOST,
-        "AIRFLOW__API__PORT": str(port),
-        "AIRFLOW__API__WORKERS": "1",
-        "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
-        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
-        "AIRFLOW__CORE__PARALLELISM": str(max(os.cpu_count() or 1, 4)),
-        # Everybody who reaches this loopback port is the user of this machine.
-        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
-        "AIRFLOW__SCHEDULER__DAG_DIR_LIST_INTERVAL": "10",
-        # A small machine is slow while everything starts.
-        "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
-    }
+def _say_where(airflow: standalone.Standalone, endpoint_url: str) -> None:
+    _say(f"Airflow's UI answers at {airflow.url} (no login), the local AWS at {endpoint_url}.")
+    dags, errors = airflow.dags(_PARSE_SECONDS)
+    for dag in dags:
+        _say(f"  {airflow.url}/dags/{dag['dag_id']}  {dag.get('description') or ''}")
+    for error in errors:
+        _say(f"  can't be imported: {error['filename']}\n{error['stack_trace']}")
+    _say("Ctrl-C ends both. Runs, data and models last as long as they do.")
 
 
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex((_HOST, port)) != 0
+def _check_airflow() -> None:
+    if int(version("apache-airflow").partition(".")[0]) < _OLDEST_AIRFLOW:
+        raise standalone.StandaloneError(
+            f"this command needs Airflow {_OLDEST_AIRFLOW}, and here is {version('apache-airflow')}"
+        )
 
 
-def _end(pid: int) -> None:
-    """End a process and all below it: Airflow's standalone leaves children behind."""
-    import psutil  # noqa: PLC0415 - of the extra, like the local AWS
+@contextmanager
+def _fresh(folder: Path) -> Iterator[Path]:
+    """Empty a folder and keep it for this process: old runs would point to data that is gone."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_suffix(".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise standalone.StandaloneError(
+                f"another one is running with --home {folder.parent}; end it or give another home"
+            ) from None
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        yield folder
 
-    try:
-        root = psutil.Process(pid)
-        family = [*root.children(recursive=True), root]
-    except psutil.NoSuchProcess:
-        return
-    for process in family:
-        with suppress(psutil.NoSuchProcess):
-            process.terminate()
-    for process in psutil.wait_procs(family, timeout=_STOP_SECONDS)[1]:
-        with suppress(psutil.NoSuchProcess):
-            process.kill()
+
+def _say(text: str) -> None:
+    print(text, flush=True)

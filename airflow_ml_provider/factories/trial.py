@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_ml_provider._compat import load_dags, migrate_database, run_dag, task_instances
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime
     from pathlib import Path
 
@@ -65,6 +65,19 @@ def prepare(dags_folder: Path) -> dict[str, DAG]:
         message = f"these files can't be imported:\n{listed}"
         raise TrialError(message)
     return dags
+
+
+def refusals(dags: Mapping[str, DAG], wanted: Iterable[tuple[str, datetime]]) -> list[str]:
+    """Name what of the wanted runs (DAG id, logical date) can't be."""
+    problems = []
+    for dag_id, logical_date in wanted:
+        if dag_id not in dags:
+            problems.append(f"{dag_id}: unknown; there are {', '.join(sorted(dags))}")
+            continue
+        first, last = dags[dag_id].start_date, dags[dag_id].end_date
+        if (first and logical_date < first) or (last and logical_date > last):
+            problems.append(f"{dag_id}: it runs from {first} to {last}, not at {logical_date}")
+    return problems
 
 
 def resources(dag: DAG) -> tuple[set[str], set[str]]:

@@ -1,14 +1,14 @@
 """What can go wrong with a job, and whether asking again can mend it.
 
 JobError
-├── JobNotFoundError    AWS knows no such job
-├── JobFailedError      the job ended, but not in success
-├── JobTimeoutError     the job still ran when its deadline passed
-├── RetryLaterError     not now; the same call may succeed later
+├── JobNotFoundError      AWS knows no such job
+├── JobFailedError        the job ended, but not in success
+├── JobTimeoutError       the job still ran when its deadline passed
+├── RetryLaterError       not now; the same call may succeed later
 ├── TokensExhaustedError  every token of this try has a job that failed
-├── UnknownKindError    the registry has no such name
-├── ReportError         a report lacks the number that was asked for
-└── WatcherDiedError    the thread that watched the job ended
+├── UnknownKindError      the registry has no such name
+├── ReportError           a report lacks the number that was asked for
+└── WatcherDiedError      the thread that watched the job ended
 
 AWS's own errors are passed on as they are. They are recognised by their code and by the names of
 their classes, so that nothing here imports botocore.
@@ -17,6 +17,8 @@ their classes, so that nothing here imports botocore.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+
+from airflow_ml_provider.jobs.state import Phase
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -172,7 +174,7 @@ def is_not_found(error: BaseException) -> bool:
 
 def result_of(kind: str, state: JobState) -> Json:
     """Give a final state's result; anything but success is a ``JobFailedError``."""
-    if state.phase.value != "succeeded":
+    if state.phase is not Phase.SUCCEEDED:
         raise JobFailedError(kind, state)
     return state.result
 

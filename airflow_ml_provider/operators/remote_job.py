@@ -137,13 +137,12 @@ class RemoteJobOperator(BaseOperator):
             state = self._wait(kind, client, started.job_id, deadline, log)
         return self._finish(context, kind, client, state, log)
 
-    def resume(
-        self, context: Any, event: Any = None, *, job_id: str, deadline: float
-    ) -> dict[str, Any]:
-        """Go on after the trigger; ``event`` is a hint only, AWS is asked again."""
+    def resume(self, context: Any, event: Mapping[str, Any]) -> dict[str, Any]:
+        """Go on after the trigger; its event says which job, AWS is asked how it is."""
         from airflow_ml_provider.aws.watcher import wait_for  # noqa: PLC0415 - a worker's business
 
         self.log.info("Resumed by %s.", event)
+        job_id, deadline = event["job_id"], event["deadline"]
         self._job_id = job_id
         kind = self._kind()
         client = self._client(kind.service)
@@ -235,7 +234,6 @@ class RemoteJobOperator(BaseOperator):
                 stop_on_kill=self.stop_on_kill,
             ),
             method_name="resume",
-            kwargs={"job_id": job_id, "deadline": deadline},
             # Airflow's own limit, for a triggerer that is gone for good.
             timeout=timedelta(seconds=deadline - time.time() + _TRIGGER_LATE_SECONDS),
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import timedelta
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_ml_provider._compat import (
     AirflowException,
@@ -16,6 +16,9 @@ from airflow_ml_provider._compat import (
 )
 from airflow_ml_provider.jobs.state import Phase
 from airflow_ml_provider.triggers.connection import AwsConnection
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _TRIGGER_LATE_SECONDS = 900.0
 
@@ -76,10 +79,10 @@ class WatchSensor(BaseSensorOperator):
                 raise AirflowSkipException(str(error)) from error
             raise
 
-    def resume(self, context: Any, event: Any = None, *, deadline: float) -> Any:
-        """Go on after the trigger; ``event`` is a hint only."""
+    def resume(self, context: Any, event: Mapping[str, Any]) -> Any:
+        """Go on after the trigger: look again."""
         self.log.info("Resumed by %s.", event)
-        return self._look(context, deadline)
+        return self._look(context, event["deadline"])
 
     def _look(self, context: Any, deadline: float) -> Any:
         from airflow_ml_provider.triggers.remote_job import (  # noqa: PLC0415 - needs no parse
@@ -102,6 +105,5 @@ class WatchSensor(BaseSensorOperator):
                 stop_on_kill=False,
             ),
             method_name="resume",
-            kwargs={"deadline": deadline},
             timeout=timedelta(seconds=remaining_seconds + _TRIGGER_LATE_SECONDS),
         )

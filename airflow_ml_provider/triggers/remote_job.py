@@ -22,7 +22,7 @@ class RemoteJobTrigger(BaseTrigger):
 
     ``kind`` is a name of the registry of watchables. All triggers of one process that ask the same
     service by the same connection and region share one thread and one client. The event holds
-    ``job_id`` and ``phase``; it is a hint, the task asks AWS itself.
+    ``job_id``, ``deadline`` and ``phase``; the last is a hint only, the task asks AWS itself.
 
     A person who kills, clears or marks the waiting task stops its job if ``stop_on_kill``; a
     triggerer that stops or hands the trigger on stops nothing.
@@ -91,7 +91,7 @@ class RemoteJobTrigger(BaseTrigger):
         except Exception as error:  # noqa: BLE001 - the task asks AWS again and fails with reason
             self.log.warning("Waiting for %s %s ended: %s", self.kind, self.job_id, error)
             phase = "unknown"
-        event = {"job_id": self.job_id, "phase": phase}
+        event = {"job_id": self.job_id, "deadline": self.deadline, "phase": phase}
         yield TriggerEvent(event)  # type: ignore[no-untyped-call]
 
     async def on_kill(self) -> None:

@@ -119,8 +119,8 @@ pipeline = Pipeline(
 dag = pipeline_dag(
     pipeline,
     schedule="@daily",
-    start_date=datetime(2013, 8, 1, tzinfo=timezone.utc),
-    end_date=datetime(2014, 1, 1, tzinfo=timezone.utc),
+    start_date=datetime(2013, 1, 1, tzinfo=timezone.utc),
+    end_date=datetime(2014, 1, 2, tzinfo=timezone.utc),
     # A day's window needs the history of the day before.
     max_active_runs=1,
     tags=["example"],

@@ -15,6 +15,8 @@ import pytest
 
 from airflow_ml_provider.local.server import LocalAws
 
+# Another version of Airflow may run the DAG: that of the Python that AIRFLOW_PYTHON names.
+AIRFLOW_PYTHON = os.environ.get("AIRFLOW_PYTHON", sys.executable)
 PROGRAM = Path(__file__).with_name("operators_alone.py")
 ENVIRONMENT = {
     "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
@@ -60,16 +62,18 @@ def warehouse(tmp_path):
 @pytest.mark.parametrize("deferrable", ["no", "yes"])
 def test_every_operator_does_its_work(aws, client, warehouse, tmp_path, deferrable):
     client("s3").create_bucket(Bucket="lake")
+    home = tmp_path / "airflow"
+    home.mkdir()
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("AIRFLOW", "AWS_"))}
     env = {
         **kept,
         **ENVIRONMENT,
-        "AIRFLOW_HOME": str(tmp_path / "airflow"),
+        "AIRFLOW_HOME": str(home),
         "AIRFLOW_CONN_WAREHOUSE": json.dumps({"conn_type": "sqlite", "host": str(warehouse)}),
         "AWS_ENDPOINT_URL": aws.endpoint_url,
         "DEFERRABLE": deferrable,
     }
-    command = [os.environ.get("AIRFLOW_PYTHON", sys.executable), str(PROGRAM)]
+    command = [AIRFLOW_PYTHON, str(PROGRAM)]
 
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
 

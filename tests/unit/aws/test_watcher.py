@@ -83,8 +83,10 @@ def test_a_thousand_waiters_cost_one_thread_one_client_and_one_call_a_poll(jobs)
         return "client"
 
     async def main():
-        tasks = [asyncio.create_task(waits(name, factory)) for name in names]
-        await seen(lambda: len(jobs.lists) >= 3 and jobs.lists[-1] == 1000)
+        tasks = [asyncio.create_task(waits(name, factory, poll_seconds=0.4)) for name in names]
+        await seen(lambda: jobs.lists[-1:] == [1000])
+        jobs.singles.clear()
+        await seen(lambda: jobs.lists[-3:] == [1000] * 3)
         assert jobs.singles == []
         jobs.ended = dict.fromkeys(names, Phase.SUCCEEDED)
         return await asyncio.gather(*tasks)
@@ -150,7 +152,8 @@ def test_a_dying_thread_fails_its_waiters_and_the_next_wait_starts_another(jobs)
     jobs.ended = {"a": Phase.SUCCEEDED}
 
     async def main():
-        both = await asyncio.gather(waits("a"), waits("b"), return_exceptions=True)
+        pair = (waits(name, poll_seconds=0.4) for name in ("a", "b"))
+        both = await asyncio.gather(*pair, return_exceptions=True)
         assert [type(one) for one in both] == [WatcherDiedError] * 2
         assert "out of memory" in str(both[0])
         assert (await waits("a")).phase is Phase.SUCCEEDED

@@ -38,6 +38,10 @@ def deferred(run, *args, **kwargs):
     return caught.value
 
 
+def event(remaining_seconds, phase="unknown"):
+    return {"job_id": "job", "deadline": time.time() + remaining_seconds, "phase": phase}
+
+
 def test_starts_the_job_waits_and_answers_what_aws_said(kind, clients, context):
     kind.born = Phase.SUCCEEDED
     result = operator(outputs={"model": "s3://lake/model/"}).execute(context)
@@ -71,7 +75,7 @@ def test_links_are_there_before_the_task_defers(kind, clients, context, ti):
 def test_a_retry_attaches_to_the_job_that_runs(kind, clients, context):
     first = deferred(operator(deferrable=True).execute, context)
     again = deferred(operator(deferrable=True).execute, context)
-    assert again.kwargs["job_id"] == first.kwargs["job_id"]
+    assert again.trigger.job_id == first.trigger.job_id
     assert len(kind.requests_made) == 1
 
 
@@ -94,7 +98,7 @@ def test_a_cleared_task_attaches_to_its_job_that_still_runs(kind, clients, conte
     kind.put(running, Phase.RUNNING)
     ti.max_tries = 3
     deferral = deferred(operator(deferrable=True).execute, context)
-    assert deferral.kwargs["job_id"] == running
+    assert deferral.trigger.job_id == running
     assert not kind.requests_made
 
 
@@ -127,17 +131,16 @@ def test_a_request_that_aws_would_refuse_starts_nothing_and_names_all_problems(
 
 def test_resuming_asks_aws_and_not_the_event(kind, clients, context):
     kind.put("job", Phase.SUCCEEDED)
-    event = {"job_id": "other", "phase": "failed"}
-    result = operator().resume(context, event, job_id="job", deadline=time.time() + 60)
+    result = operator().resume(context, event(60, phase="failed"))
     assert result["job_id"] == "job"
 
 
 def test_resuming_early_waits_on(kind, clients, context, monkeypatch):
     monkeypatch.setattr(remote_job, "_LOOK_SECONDS", 0)
     kind.put("job", Phase.RUNNING)
-    deadline = time.time() + 60
-    deferral = deferred(operator().resume, context, {}, job_id="job", deadline=deadline)
-    assert deferral.kwargs == {"job_id": "job", "deadline": deadline}
+    woken = event(60)
+    trigger = deferred(operator().resume, context, woken).trigger
+    assert (trigger.job_id, trigger.deadline) == ("job", woken["deadline"])
     assert not kind.stopped
 
 
@@ -145,7 +148,7 @@ def test_resuming_early_waits_on(kind, clients, context, monkeypatch):
 def test_a_passed_deadline_fails_and_stops_the_job(kind, clients, context, stop, stopped):
     kind.put("job", Phase.RUNNING)
     with pytest.raises(AirflowException, match="when its deadline passed"):
-        operator(stop_on_kill=stop).resume(context, {}, job_id="job", deadline=time.time() - 1)
+        operator(stop_on_kill=stop).resume(context, event(-1))
     assert kind.stopped == stopped
 
 

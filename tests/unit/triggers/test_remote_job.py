@@ -39,7 +39,9 @@ def trigger(**fields):
 
 
 async def first(waiting):
-    return [event.payload async for event in waiting.run()]
+    events = [event.payload async for event in waiting.run()]
+    assert [event.pop("deadline") for event in events] == [waiting.deadline]
+    return events
 
 
 def test_its_serialised_form_makes_it_again():
