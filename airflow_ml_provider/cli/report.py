@@ -37,9 +37,8 @@ def show_run(console: Console, run: RunResult, seconds: float) -> None:
     interval = ""
     if run.interval is not None:
         interval = " for {:%Y-%m-%d %H:%M} to {:%Y-%m-%d %H:%M}".format(*run.interval)
-    table = Table(
-        title=f"{run.dag_id}{interval}: {run.state} in {seconds:.0f} s", title_justify="left"
-    )
+    console.print(f"{run.dag_id}{interval}: {run.state} in {seconds:.0f} s", style="bold")
+    table = Table()
     table.add_column("step")
     table.add_column("state")
     table.add_column("seconds", justify="right")
@@ -60,7 +59,8 @@ def show_all(
     console: Console, runs: Sequence[RunResult], home: Path, jobs: Path, objects: int
 ) -> None:
     """Print what came of all runs, and where it lies."""
-    table = Table(title="All runs", title_justify="left")
+    console.rule("All runs", align="left")
+    table = Table()
     for column in ("run", "interval start", "state", "gate", "registered"):
         table.add_column(column, overflow="fold")
     for run in runs:
@@ -108,7 +108,8 @@ def _show_metrics(console: Console, task: TaskResult) -> None:
         rows = [name for name in values if not name.endswith(_BASELINE)]
         if not rows:
             continue
-        table = Table(title=f"{task.task_id}: {section}", title_justify="left")
+        console.print(f"{task.task_id}: {section}", style="bold")
+        table = Table()
         table.add_column("metric")
         table.add_column("model", justify="right")
         table.add_column("always the base rate", justify="right")

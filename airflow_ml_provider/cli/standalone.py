@@ -152,7 +152,7 @@ class Standalone:
 
     def _launch(self, command: str, *arguments: str) -> None:
         with (self._folder / f"{command}.log").open("wb") as log:
-            self._processes[command] = subprocess.Popen(
+            self._processes[command] = subprocess.Popen(  # noqa: S603 - the airflow of this Python
                 [sys.executable, "-m", "airflow", command, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=log,

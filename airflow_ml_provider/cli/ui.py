@@ -55,20 +55,20 @@ def _serve(args: argparse.Namespace, stop: Event) -> None:
 
     _check_airflow()
     port = standalone.free_port(args.port)
-    with _fresh(args.home.absolute() / _FOLDER) as folder:
-        with LocalAws(state_dir=args.home / "jobs") as aws:
-            laptop.enter(
-                laptop.settings(args, aws.endpoint_url, _FOLDER) | standalone.settings(port)
-            )
-            laptop.prepare_account(aws.endpoint_url, args.bucket, args.topic)
-            with standalone.Standalone(port, folder, stop) as airflow:
-                _say(f"Starting the local AWS and Airflow; their logs are in {folder} ...")
-                airflow.start(_START_SECONDS)
-                _say_where(airflow, aws.endpoint_url)
-                try:
-                    airflow.watch()
-                finally:
-                    _say("Ending Airflow, the local AWS and the jobs that still run ...")
+    with (
+        _fresh(args.home.absolute() / _FOLDER) as folder,
+        LocalAws(state_dir=args.home / "jobs") as aws,
+    ):
+        laptop.enter(laptop.settings(args, aws.endpoint_url, _FOLDER) | standalone.settings(port))
+        laptop.prepare_account(aws.endpoint_url, args.bucket, args.topic)
+        with standalone.Standalone(port, folder, stop) as airflow:
+            _say(f"Starting the local AWS and Airflow; their logs are in {folder} ...")
+            airflow.start(_START_SECONDS)
+            _say_where(airflow, aws.endpoint_url)
+            try:
+                airflow.watch()
+            finally:
+                _say("Ending Airflow, the local AWS and the jobs that still run ...")
 
 
 def _say_where(airflow: standalone.Standalone, endpoint_url: str) -> None:

@@ -1,0 +1,178 @@
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from airflow_ml_provider.factories import pipeline_dag, training_dag
+from airflow_ml_provider.operators.aws_call import AwsCallOperator
+from airflow_ml_provider.operators.choice import ChoiceOperator
+from airflow_ml_provider.operators.remote_job import RemoteJobOperator
+from airflow_ml_provider.operators.sql_extract import SqlExtractOperator
+from airflow_ml_provider.pipeline import Account, Metric, PipelineError, Retry, SqlExtract
+
+ACCOUNT = Account(role_arn="arn:aws:iam::123456789012:role/ml")
+KEY = "{{ run_key(dag_run) }}"
+
+
+@pytest.fixture
+def dag(pipeline):
+    return pipeline_dag(pipeline, account=ACCOUNT, schedule="@daily")
+
+
+def test_tasks_and_their_order(dag):
+    assert {task.task_id: sorted(task.upstream_task_ids) for task in dag.tasks} == {
+        "flights": [],
+        "daily": ["flights"],
+        "features": ["daily"],
+        "train": ["features"],
+        "evaluate": ["features", "train"],
+        "good_enough": ["evaluate", "train"],
+        "register": ["good_enough"],
+        "tell_team": ["good_enough"],
+    }
+    assert {task.task_id: type(task) for task in dag.tasks} == {
+        "flights": SqlExtractOperator,
+        **dict.fromkeys(("daily", "features", "train", "evaluate"), RemoteJobOperator),
+        "good_enough": ChoiceOperator,
+        **dict.fromkeys(("register", "tell_team"), AwsCallOperator),
+    }
+
+
+def test_values_become_templates(dag):
+    extract, train = dag.get_task("flights"), dag.get_task("train")
+    assert extract.output_uri == f"s3://lake/ml/flight_delays/{KEY}/flights/output/"
+    assert extract.parameters == {
+        "run_date": "{{ run_date(dag_run) }}",
+        "data_interval_start": "{{ interval_start(dag_run) }}",
+        "data_interval_end": "{{ interval_end(dag_run) }}",
+    }
+    assert train.request["HyperParameters"]["max_depth"] == "{{ params.max_depth }}"
+    (channel,) = train.request["InputDataConfig"]
+    assert channel["DataSource"]["S3DataSource"]["S3Uri"] == (
+        f"s3://lake/ml/flight_delays/{KEY}/features/train/"
+    )
+    (placeholder,) = train.code
+    assert train.request["HyperParameters"]["sagemaker_submit_directory"] == placeholder
+    evaluate = dag.get_task("evaluate")
+    assert evaluate.report == f"s3://lake/ml/flight_delays/{KEY}/evaluate/report/evaluation.json"
+    register = dag.get_task("register")
+    (container,) = register.request["InferenceSpecification"]["Containers"]
+    assert container["ModelDataUrl"] == (
+        "{{ ti.xcom_pull(task_ids='train')['ModelArtifacts']['S3ModelArtifacts'] }}"
+    )
+
+
+def test_a_cron_schedule_has_intervals(dag):
+    assert type(dag.timetable).__name__ == "CronDataIntervalTimetable"
+    assert dag.catchup is False
+    assert dag.params["max_depth"] == 6
+
+
+def test_run_key_follows_the_pipeline(dag, pipeline):
+    class Run:
+        run_id = "manual__1"
+        data_interval_start = datetime(2013, 8, 29, tzinfo=timezone.utc)
+
+    assert dag.user_defined_macros["run_key"](Run) == "20130829T000000"
+    by_execution = pipeline_dag(
+        type(pipeline)(
+            pipeline.name,
+            pipeline.steps,
+            root=pipeline.root,
+            folder=pipeline.folder,
+            keyed_by="execution",
+        ),
+        account=ACCOUNT,
+    )
+    assert by_execution.user_defined_macros["run_key"](Run).startswith("manual__1-")
+
+
+def test_retries_and_options(pipeline):
+    steps = [
+        SqlExtract(
+            "rows",
+            conn_id="db",
+            table="t",
+            retry=Retry(attempts=5, interval_seconds=7, backoff=1, max_delay_seconds=9),
+            timeout_seconds=11,
+        )
+    ]
+    dag = pipeline_dag(
+        type(pipeline)("p", steps, root="s3://lake"),
+        account=ACCOUNT,
+        aws_conn_id="other",
+        region_name="eu-west-1",
+        tags=["x"],
+        params={"more": 1},
+        user_defined_macros={"mine": 2},
+        max_active_runs=3,
+    )
+    (task,) = dag.tasks
+    assert (task.retries, task.retry_delay, task.max_retry_delay) == (
+        5,
+        timedelta(seconds=7),
+        timedelta(seconds=9),
+    )
+    assert not task.retry_exponential_backoff
+    assert task.execution_timeout == timedelta(seconds=11)
+    assert (task.aws_conn_id, task.region_name) == ("other", "eu-west-1")
+    assert "x" in dag.tags
+    assert dag.params["more"] == 1
+    assert dag.user_defined_macros["mine"] == 2
+    assert dag.max_active_runs == 3
+
+
+@pytest.mark.parametrize("deferrable", [True, False, None])
+def test_deferrable_is_passed_on(pipeline, deferrable):
+    dag = pipeline_dag(pipeline, account=ACCOUNT, deferrable=deferrable)
+    assert dag.get_task("train").deferrable is deferrable
+
+
+def test_the_account_may_come_from_the_configuration(pipeline, monkeypatch):
+    monkeypatch.setenv("AIRFLOW__AIRFLOW_ML_PROVIDER__ROLE_ARN", "arn:aws:iam::1:role/configured")
+    dag = pipeline_dag(pipeline)
+    assert dag.get_task("train").request["RoleArn"] == "arn:aws:iam::1:role/configured"
+
+
+def test_training_dag_is_the_usual_shape(steps, folder):
+    dag = training_dag(
+        "usual",
+        data=[steps["flights"], steps["daily"], steps["features"]],
+        training=steps["train"],
+        evaluation=steps["evaluate"],
+        gate=steps["evaluate"].metric("auc") >= 0.7,
+        group="delays",
+        root="s3://lake/ml",
+        folder=folder,
+        account=ACCOUNT,
+        schedule=timedelta(days=1),
+    )
+    assert sorted(dag.task_ids) == [
+        "daily",
+        "evaluate",
+        "features",
+        "flights",
+        "gate",
+        "register",
+        "train",
+    ]
+    assert dag.get_task("register").upstream_task_ids == {"gate"}
+    assert type(dag.timetable).__name__ == "DeltaDataIntervalTimetable"
+
+
+def test_training_dag_names_all_problems(steps, folder):
+    with pytest.raises(PipelineError) as caught:
+        training_dag(
+            "usual",
+            data=[steps["flights"]],
+            training=steps["train"],
+            evaluation=steps["evaluate"],
+            gate=Metric("flights", ("x",)) >= 0.7,
+            group="",
+            folder=folder,
+        )
+    text = str(caught.value)
+    assert "unknown step 'features'" in text
+    assert "group: missing" in text
+    assert "a metric of 'flights', which has no report" in text
