@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from datetime import datetime, timedelta
@@ -44,7 +45,7 @@ else:
     except ImportError:  # 2.11
         from airflow.models.baseoperator import BaseOperator
         from airflow.models.baseoperatorlink import BaseOperatorLink
-        from airflow.models.dag import DAG  # noqa: TC002
+        from airflow.models.dag import DAG
         from airflow.sensors.base import BaseSensorOperator, PokeReturnValue
     try:
         from airflow.sdk.exceptions import (
@@ -102,6 +103,7 @@ _HAS_SDK = find_spec("airflow.sdk") is not None
 HEALTH_TIMEOUT_SECONDS = 2.0
 _BUNDLE = "dags-folder"  # the name of the one that every Airflow 3 has
 _REMEMBER_SECONDS = 60.0
+_ASK_SECONDS = 10.0
 _seen: tuple[float, bool] | None = None
 
 
@@ -269,7 +271,8 @@ async def task_left_trigger(trigger: BaseTrigger) -> bool:
         return False
 
     try:
-        return await sync_to_async(_state_of)(trigger.task_instance) != "deferred"
+        asked = sync_to_async(_state_of)(trigger.task_instance)
+        return await asyncio.wait_for(asked, _ASK_SECONDS) != "deferred"
     except Exception:  # noqa: BLE001 - the triggerer is going down, its connections may be gone
         return False
 

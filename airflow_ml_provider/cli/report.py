@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
+from rich.text import Text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -48,7 +49,8 @@ def show_run(console: Console, run: RunResult, seconds: float) -> None:
             task.task_id,
             f"[{_STYLES.get(task.state or '', 'default')}]{task.state}[/]",
             "" if task.seconds is None else f"{task.seconds:.1f}",
-            _did(task),
+            # As Text: rich takes a piece of an ARN such as ":x:" for an emoji.
+            Text(_did(task)),
         )
     console.print(table)
     for task in run.tasks:
@@ -69,7 +71,7 @@ def show_all(
             f"{run.interval[0]:%Y-%m-%d %H:%M}" if run.interval else "",
             f"[{_STYLES.get(run.state, 'default')}]{run.state}[/]",
             "\n".join(_decisions(run)),
-            "\n".join(_registered(run)),
+            Text("\n".join(_registered(run))),
         )
     console.print(table)
     console.print(f"Artifacts: {objects} objects under {home}/s3", highlight=False)

@@ -111,10 +111,8 @@ def _is_missing(error: Exception) -> bool:
 
 
 def _is_there(error: Exception) -> bool:
-    return "exist" in error_message(error).lower() or error_code(error) in {
-        "ResourceInUse",
-        "ConflictException",
-    }
+    said = f"{error_code(error)} {error_message(error)}".lower().replace(" ", "")
+    return any(word in said for word in ("alreadyexist", "resourceinuse", "conflictexception"))
 
 
 def _plain(value: Any) -> Any:

@@ -52,7 +52,9 @@ class RemoteJobOperator(BaseOperator):
     The XCom is small JSON: ``job_id``, ``status``, ``outputs`` and the fields of AWS's Describe
     answer that later tasks need, in AWS's own names.
 
-    Give ``retries`` of at least 1: a worker may die.
+    Give ``retries`` of at least 1: a worker may die, and a busy scheduler may fail a task that has
+    just resumed (https://github.com/apache/airflow/issues/72716). ``execution_timeout`` bounds the
+    wait in the triggerer too; leave it unset, or well above ``timeout_seconds``.
 
     :param kind: a name of the registry: ``sagemaker_training``, ``sagemaker_processing``,
         ``glue``, ``emr_serverless``.

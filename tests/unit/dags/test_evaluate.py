@@ -96,7 +96,7 @@ def run(evaluate, monkeypatch, tmp_path):
         with tarfile.open(tmp_path / "model.tar.gz", "w:gz") as archive:
             archive.add(tmp_path / "model.json", name)
             archive.add(tmp_path / "training.json", "training.json")
-        paths = {"model": "model.tar.gz", "test": "test", "output": "report"}
+        paths = {"model": "model.tar.gz", "data": "test", "output": "report"}
         pairs = [text for key, path in paths.items() for text in (f"--{key}", str(tmp_path / path))]
         monkeypatch.setattr(sys, "argv", ["evaluate.py", *pairs])
         evaluate.main()

@@ -98,7 +98,11 @@ def test_registers_a_model_into_the_group_there_is(clients, context):
 
 @pytest.mark.parametrize(
     "created",
-    [None, AwsError("ValidationException", "Model Package Group already exists: arn:...")],
+    [
+        None,
+        AwsError("ValidationException", "Model Package Group already exists: arn:..."),
+        AwsError("ConflictException"),
+    ],
 )
 def test_a_missing_group_is_created_whoever_is_quicker(clients, context, created):
     registry = clients["sagemaker"] = Registry(MISSING, created)
@@ -107,7 +111,12 @@ def test_a_missing_group_is_created_whoever_is_quicker(clients, context, created
 
 
 @pytest.mark.parametrize(
-    ("described", "created"), [(AwsError("AccessDenied"), None), (MISSING, AwsError("Throttling"))]
+    ("described", "created"),
+    [
+        (AwsError("AccessDenied"), None),
+        (MISSING, AwsError("Throttling")),
+        (MISSING, AwsError("ValidationException", "The role does not exist.")),
+    ],
 )
 def test_another_error_of_the_resource_is_passed_on(clients, context, described, created):
     registry = clients["sagemaker"] = Registry(described, created)
