@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
 READY := $(VENV)/.ready
 
+# Without .pyc files every process of Airflow compiles its imports anew.
+unexport PYTHONDONTWRITEBYTECODE
 # The suites bring their own local AWS: nothing of a real account may leak into them.
 export AWS_EC2_METADATA_DISABLED := true
 PYTEST := $(BIN)/python -m pytest
