@@ -69,9 +69,17 @@ e2e: $(READY)  ## really run the example DAGs and the stock operators
 bench-parse: $(READY)  ## what a DAG costs to parse, beside its peers
 	$(BIN)/python tests/bench/parse.py
 
+# The versions of Amazon MWAA 3.3.1; what else is there follows from them.
+PINS := apache-airflow==3.3.1 apache-airflow-providers-amazon==9.34.0 \
+  apache-airflow-providers-common-compat==1.18.0 apache-airflow-providers-common-sql==2.1.0 \
+  apache-airflow-providers-sqlite==4.3.3 apache-airflow-providers-standard==1.17.0 \
+  boto3==1.43.56 botocore==1.43.56 rich==14.3.4
+
 constraints: $(READY)  ## resolve constraints.txt anew within pyproject's ranges
+	@mkdir -p build
+	@printf '%s\n' $(PINS) > build/pins.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --all-extras --group dev --group bench \
-	  --no-annotate --no-header --upgrade --output-file constraints.txt pyproject.toml
+	  --no-annotate --no-header --upgrade --constraint build/pins.txt --output-file constraints.txt pyproject.toml
 
 clean:  ## remove what was built, the environment too
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -32,7 +32,7 @@ HOST = "127.0.0.1"
 _PARTS = ("metadatabase", "scheduler", "triggerer", "dag_processor")
 _POLL_SECONDS = 0.5
 _ANSWER_SECONDS = 10.0
-_STOP_SECONDS = 10.0
+_STOP_SECONDS = 5.0
 _TAIL_LINES = 15
 
 

@@ -53,8 +53,8 @@ class RemoteJobOperator(BaseOperator):
     answer that later tasks need, in AWS's own names.
 
     Give ``retries`` of at least 1: a worker may die, and a busy scheduler may fail a task that has
-    just resumed (https://github.com/apache/airflow/issues/72716). ``execution_timeout`` bounds the
-    wait in the triggerer too; leave it unset, or well above ``timeout_seconds``.
+    just resumed. ``execution_timeout`` bounds the wait in the triggerer too: leave it unset, or
+    well above ``timeout_seconds``.
 
     :param kind: a name of the registry: ``sagemaker_training``, ``sagemaker_processing``,
         ``glue``, ``emr_serverless``.

@@ -16,8 +16,8 @@ from airflow_ml_provider.pipeline.values import (
     Run,
     Text,
     Token,
+    find,
     replace_values,
-    walk,
 )
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def placeholder(code: Code) -> str:
 
 def codes_of(value: Any) -> dict[str, Code]:
     """Map each placeholder that :func:`spell` makes of ``value`` to its code."""
-    return {placeholder(item): item for item in walk(value) if isinstance(item, Code)}
+    return {placeholder(item): item for item in find(value, (Code,))}
 
 
 def _plain(item: Run | Parameter | Token | Code) -> str:

@@ -14,7 +14,7 @@ from airflow_ml_provider.pipeline.control_steps import Choice, Notify, all_steps
 from airflow_ml_provider.pipeline.data_steps import SparkTransform, SqlExtract
 from airflow_ml_provider.pipeline.model_steps import Evaluation, Processing, Training
 from airflow_ml_provider.pipeline.step import Step
-from airflow_ml_provider.pipeline.values import Dataset, JobField, Metric, Output, Parameter, walk
+from airflow_ml_provider.pipeline.values import Dataset, JobField, Metric, Output, Parameter, find
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from airflow_ml_provider.pipeline.pipeline import Pipeline
 
     Reference: TypeAlias = "Output | JobField | Metric | Step"
+    Held: TypeAlias = "Reference | Dataset | Parameter"
 
 # SageMaker allows 64 characters in a step name, Step Functions 80, Airflow 250; a job's name
 # (63) also holds a hash, so a step's name is cut there but stays readable.
@@ -33,6 +34,8 @@ _LOCATION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 _ROOT = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9!_.*'()=-]+)*/?")
 _EMPTY: tuple[object, ...] = (None, "", {}, ())
 _ARMS = frozenset({"then", "otherwise"})
+_REFERENCES = (Output, JobField, Metric, Step)
+_HELD = (*_REFERENCES, Dataset, Parameter)
 _S3 = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?")
 
 
@@ -41,40 +44,34 @@ def problems_of(pipeline: Pipeline) -> list[str]:
     steps = list(pipeline.all_steps())
     by_name = {step.name: step for step in steps}
     scopes = dict(_scopes(pipeline.steps))
-    problems = [*_pipeline_problems(pipeline), *_duplicates(steps), *_parameter_problems(steps)]
+    held = [value for step in steps for value in pipeline.held(step)]
+    problems = [*_pipeline_problems(pipeline), *_duplicates(steps), *_parameter_problems(held)]
     for step in steps:
         problems += [
             f"step {step.name!r}: {problem}"
             for problem in (
                 *_own_problems(step, pipeline),
-                *_reference_problems(step, by_name, scopes),
+                *_reference_problems(step, pipeline.held(step), by_name, scopes),
             )
         ]
-    problems += _cycle(steps, by_name)
+    problems += _cycle(pipeline.needs)
     return problems
 
 
-def references(step: Step) -> Iterator[Reference]:
-    """Yield what must be there before a step; a choice also waits for what its arms refer to."""
-    yield from _own_references(step)
+def held_by(step: Step) -> list[Held]:
+    """List the references, datasets and parameters of a step itself, without those of its arms."""
+    own = [getattr(step, field.name) for field in fields(step) if field.name not in _ARMS]
+    return find(own, _HELD)
+
+
+def needs_of(step: Step, pipeline: Pipeline) -> set[str]:
+    """Name the steps that must be there before; a choice waits for what its arms need, too."""
+    names = {step_of(value) for value in pipeline.held(step) if isinstance(value, _REFERENCES)}
     if isinstance(step, Choice):
         inside = {inner.name for inner in all_steps((step,))}
         for inner in (*step.then, *step.otherwise):
-            yield from (ref for ref in references(inner) if step_of(ref) not in inside)
-
-
-def _own_references(step: Step) -> Iterator[Reference]:
-    for value in _own_values(step):
-        if isinstance(value, Step):
-            yield value
-        else:
-            yield from (
-                item for item in walk(value) if isinstance(item, (Output, JobField, Metric))
-            )
-
-
-def _own_values(step: Step) -> list[object]:
-    return [getattr(step, field.name) for field in fields(step) if field.name not in _ARMS]
+            names |= needs_of(inner, pipeline) - inside
+    return names
 
 
 def step_of(reference: Reference) -> str:
@@ -112,14 +109,14 @@ def _duplicates(steps: Sequence[Step]) -> Iterator[str]:
             yield f"step {name!r}: {count} steps have this name; give each its own"
 
 
-def _parameter_problems(steps: Sequence[Step]) -> Iterator[str]:
+def _parameter_problems(held: Sequence[Held]) -> Iterator[str]:
     defaults: dict[str, set[str]] = {}
-    for value in walk(steps):
+    for value in held:
         if isinstance(value, Parameter):
             defaults.setdefault(value.name, set()).add(repr(value.default))
-            if not value.name.isidentifier():
-                yield f"parameter {value.name!r}: the name must be a Python identifier"
     for name, values in defaults.items():
+        if not name.isidentifier():
+            yield f"parameter {name!r}: the name must be a Python identifier"
         if len(values) > 1:
             given = ", ".join(sorted(values))
             yield f"parameter {name!r}: it has several defaults ({given}); give it one"
@@ -209,9 +206,7 @@ def _option_problems(step: SparkTransform | Processing | Training | Evaluation) 
 def _choice_problems(step: Choice) -> Iterator[str]:
     if not step.then and not step.otherwise:
         yield "then: neither then nor otherwise holds a step"
-    for item in walk(step.when):
-        if not isinstance(item, Comparison):
-            continue
+    for item in find(step.when, (Comparison,)):
         if item.operator not in OPERATORS:
             yield f"when: {item.operator!r} is none of {', '.join(OPERATORS)}"
         for side in (item.left, item.right):
@@ -221,12 +216,16 @@ def _choice_problems(step: Choice) -> Iterator[str]:
 
 
 def _reference_problems(
-    step: Step, by_name: Mapping[str, Step], scopes: Mapping[str, tuple[str, ...]]
+    step: Step,
+    held: Sequence[Held],
+    by_name: Mapping[str, Step],
+    scopes: Mapping[str, tuple[str, ...]],
 ) -> Iterator[str]:
-    for value in walk(_own_values(step)):
-        if isinstance(value, Dataset) and not _LOCATION.fullmatch(value.name):
-            yield f"dataset {value.name!r} must be letters, digits, - or _"
-    for reference in _own_references(step):
+    for reference in held:
+        if isinstance(reference, Dataset) and not _LOCATION.fullmatch(reference.name):
+            yield f"dataset {reference.name!r} must be letters, digits, - or _"
+        if not isinstance(reference, _REFERENCES):
+            continue
         name = step_of(reference)
         target = by_name.get(name)
         if target is None:
@@ -245,13 +244,11 @@ def _reference_problems(
             yield f"it refers to a job's field of {name!r}, which is a {type(target).__name__}"
 
 
-def _cycle(steps: Sequence[Step], by_name: Mapping[str, Step]) -> Iterator[str]:
-    graph = {
-        step.name: {step_of(ref) for ref in references(step) if step_of(ref) in by_name}
-        for step in steps
-    }
+def _cycle(needs: Mapping[str, set[str]]) -> Iterator[str]:
     try:
-        TopologicalSorter(graph).prepare()
+        TopologicalSorter(
+            {name: [other for other in others if other in needs] for name, others in needs.items()}
+        ).prepare()
     except CycleError as error:
         path = " -> ".join(reversed(error.args[1]))
         yield f"steps: they wait for each other: {path}; break the circle"

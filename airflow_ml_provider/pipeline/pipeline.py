@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from airflow_ml_provider.pipeline.checks import problems_of
+from airflow_ml_provider.pipeline.checks import held_by, needs_of, problems_of
 from airflow_ml_provider.pipeline.control_steps import all_steps
 from airflow_ml_provider.pipeline.errors import PipelineError
-from airflow_ml_provider.pipeline.values import Parameter, walk
+from airflow_ml_provider.pipeline.values import Parameter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from airflow_ml_provider.pipeline.checks import Held
     from airflow_ml_provider.pipeline.step import Step
 
 
@@ -47,10 +49,24 @@ class Pipeline:
         """Every step, those inside the arms of choices too."""
         return all_steps(self.steps)
 
+    def held(self, step: Step) -> list[Held]:
+        """The references, datasets and parameters of one step, without those of its arms."""
+        return self._held[id(step)]
+
+    @cached_property
+    def _held(self) -> Mapping[int, list[Held]]:
+        return {id(step): held_by(step) for step in self.all_steps()}
+
+    @cached_property
+    def needs(self) -> Mapping[str, set[str]]:
+        """The names of the steps that must be there before each step."""
+        return {step.name: needs_of(step, self) for step in self.all_steps()}
+
     @property
     def parameters(self) -> tuple[Parameter, ...]:
         """The parameters that the steps refer to, by name."""
-        found = {value.name: value for value in walk(self.steps) if isinstance(value, Parameter)}
+        values = (value for values in self._held.values() for value in values)
+        found = {value.name: value for value in values if isinstance(value, Parameter)}
         return tuple(found[name] for name in sorted(found))
 
     def path(self, file: str) -> Path:

@@ -11,13 +11,14 @@ from string import Formatter
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from typing_extensions import TypeAlias
 
     from airflow_ml_provider.pipeline.conditions import Comparison
 
 Scalar: TypeAlias = "str | int | float | bool"
+_PLAIN = frozenset({str, int, float, bool, type(None)})
 
 
 class Run(Enum):
@@ -155,25 +156,34 @@ VALUES = (Run, Parameter, Output, Dataset, JobField, Metric, Code, Token, Text)
 """Every class of value; a target that knows these knows all."""
 
 
-def walk(value: object) -> Iterator[object]:
-    """Yield the value and all that it holds: mappings, sequences, dataclasses, text."""
-    yield value
-    if isinstance(value, dict):
-        inner = [*value.keys(), *value.values()]
-    elif isinstance(value, (list, tuple, set, frozenset)):
-        inner = list(value)
-    elif isinstance(value, Text):
-        inner = list(value.parts)
-    elif is_dataclass(value) and not isinstance(value, type):
-        inner = [getattr(value, field.name) for field in fields(value)]
-    else:
-        return
-    for item in inner:
-        yield from walk(item)
+def find(value: object, kinds: tuple[type, ...]) -> list[Any]:
+    """List what is of ``kinds`` in mappings, sequences, dataclasses and text, at any depth.
+
+    What is found is not looked into.
+    """
+    found: list[Any] = []
+    pending = [value]
+    while pending:
+        item = pending.pop()
+        if type(item) in _PLAIN:
+            continue
+        if isinstance(item, kinds):
+            found.append(item)
+        elif isinstance(item, dict):
+            pending += reversed([*item, *item.values()])
+        elif isinstance(item, (list, tuple, set, frozenset)):
+            pending += reversed([*item])
+        elif isinstance(item, Text):
+            pending += reversed(item.parts)
+        elif is_dataclass(item):
+            pending += [getattr(item, field.name) for field in reversed(fields(item))]
+    return found
 
 
 def replace_values(value: Any, spell: Callable[[Any], Any]) -> Any:
     """Copy JSON in which each value of ``VALUES`` is replaced by what ``spell`` makes of it."""
+    if type(value) in _PLAIN:
+        return value
     if isinstance(value, VALUES):
         return spell(value)
     if isinstance(value, dict):

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from airflow_ml_provider.pipeline import control_steps, data_steps, model_steps
 from airflow_ml_provider.pipeline.account import Account
-from airflow_ml_provider.pipeline.checks import references, step_of
 from airflow_ml_provider.pipeline.errors import PipelineError
 from airflow_ml_provider.pipeline.values import Run
 from airflow_ml_provider.plan.calls import notify_call, register_call
@@ -130,7 +129,7 @@ def _block(steps: Sequence[Step], pipeline: Pipeline, place: Place) -> Block:
 
 
 def _node(step: Step, block: set[str], pipeline: Pipeline, place: Place) -> Node:
-    after = tuple(sorted({step_of(ref) for ref in references(step)} & block - {step.name}))
+    after = tuple(sorted(pipeline.needs[step.name] & block - {step.name}))
     if isinstance(step, data_steps.SqlExtract):
         query = step.query
         if query is not None and query.endswith(".sql"):

@@ -4,7 +4,7 @@ The file is also the job: `spark_command` runs it as a script, where it runs eve
 writes what each said; the tests then read that.
 """
 
-# ruff: noqa: FBT003, PLC0415, TID253, Java has no keywords; the job must not import moto, nor the
+# ruff: noqa: FBT003, PLC0415, Java has no keywords; the job must not import moto, nor the
 # tests Spark and awsglue
 from __future__ import annotations
 

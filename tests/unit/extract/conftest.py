@@ -8,7 +8,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 from unittest.mock import Mock
 
-import boto3  # noqa: TID253  no DAG imports this
+import boto3
 import pyarrow as pa
 import pytest
 from moto import mock_aws

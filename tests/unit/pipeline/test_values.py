@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from airflow_ml_provider.pipeline import Dataset, Metric, Output, Parameter, Run, Text
-from airflow_ml_provider.pipeline.values import VALUES, Code, Token, replace_values, walk
+from airflow_ml_provider.pipeline.values import VALUES, Code, Token, find, replace_values
 
 
 def test_text_keeps_literals_and_values_in_order():
@@ -20,13 +20,11 @@ def test_text_names_the_missing_value():
         Text("AUC {auc}")
 
 
-def test_walk_finds_values_at_any_depth():
+def test_find_lists_values_at_any_depth():
     output = Output("a", "b")
     nested = {"x": [{"y": (Text.of("p", output),)}], Parameter("k", 1): {Run.KEY}}
-    found = [item for item in walk(nested) if isinstance(item, VALUES)]
-    assert output in found
-    assert Parameter("k", 1) in found
-    assert Run.KEY in found
+    assert find(nested, (Output, Parameter, Run)) == [Parameter("k", 1), output, Run.KEY]
+    assert find(nested, VALUES) == [Parameter("k", 1), Text.of("p", output), Run.KEY]
 
 
 def test_replace_values_copies_json_and_spells_the_rest():
