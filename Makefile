@@ -42,6 +42,7 @@ $(WAREHOUSE): dags/flight_delays/warehouse.py | $(READY)
 
 demo: $(READY) $(WAREHOUSE)  ## run the flight-delay pipeline for three days on this machine
 	@$(BIN)/airflow-ml run flight_delays_history flight_delays@2013-08-29..2013-08-31 $(ON_LAPTOP)
+	@echo "Click the same pipeline in the browser: make ui"
 
 ui: $(READY) $(WAREHOUSE)  ## start Airflow and the local AWS; the example DAGs are in the browser
 	@$(BIN)/airflow-ml ui $(ON_LAPTOP) --bucket flight-delays --topic flight-delays

@@ -74,6 +74,8 @@ def show_all(
             Text("\n".join(_registered(run))),
         )
     console.print(table)
+    for line in _artifacts(runs, home):
+        console.print(line, highlight=False, soft_wrap=True)
     console.print(f"Artifacts: {objects} objects under {home}/s3", highlight=False)
     console.print(f"Job folders and logs: {jobs}", highlight=False)
     console.print(f"All of this as JSON: {home}/report.json", highlight=False)
@@ -152,6 +154,16 @@ def _label(side: Any) -> str:
     if "param" in side:
         return f"{side['param']} "
     return f"{[name for name in side['metric'] if name != 'value'][-1]} "
+
+
+def _artifacts(runs: Sequence[RunResult], home: Path) -> Iterator[str]:
+    for run in runs:
+        for task in run.tasks:
+            result = task.result if isinstance(task.result, dict) else {}
+            uri = result.get("ModelArtifacts", {}).get("S3ModelArtifacts")
+            if uri:
+                day = f" of {run.interval[0]:%Y-%m-%d}" if run.interval else ""
+                yield f"Model{day}: {home}/s3/{uri.removeprefix('s3://')}"
 
 
 def _registered(run: RunResult) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from airflow_ml_provider.operators.choice import ChoiceOperator
 from airflow_ml_provider.operators.remote_job import RemoteJobOperator
 from airflow_ml_provider.operators.spell import codes_of, spell
 from airflow_ml_provider.operators.sql_extract import SqlExtractOperator
+from airflow_ml_provider.pipeline.frozen import dataclass
 from airflow_ml_provider.plan.build import build
 from airflow_ml_provider.plan.nodes import Call, Choice, Extract, Job
 

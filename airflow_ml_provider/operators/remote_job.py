@@ -21,7 +21,6 @@ from airflow_ml_provider.jobs.errors import (
     ReportError,
     is_not_found,
 )
-from airflow_ml_provider.jobs.state import Phase
 from airflow_ml_provider.links.console import JobLink, LogLink, console_url, log_url
 from airflow_ml_provider.operators.job_log import JobLog
 from airflow_ml_provider.operators.spell import REPORT
@@ -268,6 +267,8 @@ class RemoteJobOperator(BaseOperator):
     def _finish(
         self, context: Any, kind: JobKind, client: Any, state: JobState, log: JobLog
     ) -> dict[str, Any]:
+        from airflow_ml_provider.jobs.state import Phase  # noqa: PLC0415 - a worker's business
+
         log.print_new()
         if state.phase is not Phase.SUCCEEDED:
             lines = [str(JobFailedError(kind.name, state))]

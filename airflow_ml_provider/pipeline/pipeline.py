@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 from airflow_ml_provider.pipeline.checks import held_by, needs_of, problems_of
 from airflow_ml_provider.pipeline.control_steps import all_steps
 from airflow_ml_provider.pipeline.errors import PipelineError
+from airflow_ml_provider.pipeline.frozen import dataclass
 from airflow_ml_provider.pipeline.values import Parameter
 
 if TYPE_CHECKING:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow_ml_provider.pipeline.frozen import dataclass
 from airflow_ml_provider.pipeline.values import JobField, Metric, Output
 
 if TYPE_CHECKING:

@@ -5,10 +5,12 @@ All are plain frozen values. A target spells them in its own language: Jinja, JS
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import fields, is_dataclass
 from enum import Enum
 from string import Formatter
 from typing import TYPE_CHECKING, Any
+
+from airflow_ml_provider.pipeline.frozen import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -184,10 +186,8 @@ def replace_values(value: Any, spell: Callable[[Any], Any]) -> Any:
     """Copy JSON in which each value of ``VALUES`` is replaced by what ``spell`` makes of it."""
     if type(value) in _PLAIN:
         return value
-    if isinstance(value, VALUES):
-        return spell(value)
     if isinstance(value, dict):
         return {key: replace_values(item, spell) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [replace_values(item, spell) for item in value]
-    return value
+    return spell(value) if isinstance(value, VALUES) else value

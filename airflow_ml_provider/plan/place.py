@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from airflow_ml_provider.pipeline.frozen import dataclass
 from airflow_ml_provider.pipeline.values import Output
 
 if TYPE_CHECKING:

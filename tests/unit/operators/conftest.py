@@ -1,12 +1,8 @@
 from __future__ import annotations
 
-import os
-import tempfile
 from datetime import datetime, timezone
 from types import SimpleNamespace
 from typing import ClassVar
-
-os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="airflow-"))
 
 import pytest
 

@@ -1,0 +1,5 @@
+"""A processing job that runs until it is stopped."""
+
+import signal
+
+signal.pause()

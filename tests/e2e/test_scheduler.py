@@ -1,0 +1,231 @@
+"""Airflow as users run it: `airflow-ml ui` with its scheduler and triggerer, by its REST API."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+from urllib.request import Request, urlopen
+
+import boto3
+import psutil
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+DAGS = Path(__file__).with_name("dags")
+URL = re.compile(r"http://127\.0\.0\.1:\d+(?![\d/])")
+STRANGE = ("AIRFLOW", "AWS_", "JAVA")
+RUN_SECONDS = 180.0
+STOP_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Ui:
+    url: str
+    aws_url: str
+    printed: str
+
+    def call(self, path: str, body: Any = None, method: str | None = None) -> Any:
+        with urlopen(f"{self.url}/auth/token") as answer:
+            token = json.load(answer)["access_token"]
+        request = Request(
+            f"{self.url}/{path}",
+            headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
+            data=None if body is None else json.dumps(body).encode(),
+            method=method,
+        )
+        with urlopen(request) as answer:
+            return json.load(answer)
+
+    def client(self, service: str) -> Any:
+        return boto3.client(
+            service,
+            endpoint_url=self.aws_url,
+            region_name="us-east-1",
+            aws_access_key_id="local",
+            aws_secret_access_key="local",
+        )
+
+
+@dataclass(frozen=True)
+class Run:
+    ui: Ui
+    path: str
+
+    @property
+    def state(self) -> str:
+        return self.ui.call(self.path)["state"]
+
+    @property
+    def states(self) -> dict[str, str | None]:
+        tasks = self.ui.call(f"{self.path}/taskInstances")["task_instances"]
+        return {task["task_id"]: task["state"] for task in tasks}
+
+    def xcom(self, task_id: str, key: str = "return_value") -> Any:
+        return self.ui.call(f"{self.path}/taskInstances/{task_id}/xcomEntries/{key}")["value"]
+
+    def links(self, task_id: str) -> dict[str, str]:
+        return self.ui.call(f"{self.path}/taskInstances/{task_id}/links")["extra_links"]
+
+    def log(self, task_id: str) -> str:
+        return json.dumps(self.ui.call(f"{self.path}/taskInstances/{task_id}/logs/1"))
+
+    def ends(self) -> str:
+        return until(lambda: self.state if self.state in {"success", "failed"} else None, self)
+
+
+def until(answer: Callable[[], Any], asked: Any, seconds: float = RUN_SECONDS) -> Any:
+    deadline = time.monotonic() + seconds
+    while not (given := answer()):
+        assert time.monotonic() < deadline, f"not within {seconds} s: {asked}"
+        time.sleep(0.5)
+    return given
+
+
+def trigger(ui: Ui, dag_id: str, logical_date: str | None = None) -> Run:
+    ui.call(f"api/v2/dags/{dag_id}", {"is_paused": False}, "PATCH")
+    run = ui.call(f"api/v2/dags/{dag_id}/dagRuns", {"logical_date": logical_date})
+    return Run(ui, f"api/v2/dags/{dag_id}/dagRuns/{quote(run['dag_run_id'])}")
+
+
+@pytest.fixture(scope="module")
+def ui(tmp_path_factory):
+    home = tmp_path_factory.mktemp("home")
+    warehouse = home / "warehouse.db"
+    with sqlite3.connect(warehouse) as database:
+        database.execute("create table points (day text, x real, y real)")
+        points = [(f"2026-01-0{day}", x, 2.0 * x) for day in (1, 2, 3) for x in range(1, 9)]
+        database.executemany("insert into points values (?, ?, ?)", points)
+    database.close()
+    command = [
+        *(Path(sys.executable).with_name("airflow-ml"), "ui", "--dags", DAGS, "--home", home),
+        *("--sqlite", f"warehouse={warehouse}", "--port", "0", "--bucket", "lake"),
+        *("--topic", "team"),
+    ]
+    env = {name: value for name, value in os.environ.items() if not name.startswith(STRANGE)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env) as process:
+        try:
+            printed = ""
+            while "Ctrl-C" not in printed:
+                # It gives up by itself if Airflow does not come up.
+                line = process.stdout.readline()
+                assert line, printed
+                printed += line
+            url, aws_url = URL.findall(printed)[:2]
+            family = psutil.Process(process.pid).children(recursive=True)
+            yield Ui(url, aws_url, printed)
+        finally:
+            process.send_signal(signal.SIGINT)
+        assert process.wait(STOP_SECONDS) == 0
+        assert [one for one in family if one.is_running()] == []
+
+
+@pytest.fixture(scope="module")
+def runs(ui):
+    return {
+        "works": trigger(ui, "works", "2026-01-03T12:00:00Z"),
+        "fails": trigger(ui, "fails"),
+        "waits": trigger(ui, "waits"),
+    }
+
+
+@pytest.fixture(scope="module")
+def works(runs):
+    run = runs["works"]
+    assert run.ends() == "success", run.states
+    return run
+
+
+def test_it_says_where_the_dags_are(ui):
+    for dag_id in ("works", "fails", "waits"):
+        assert f"{ui.url}/dags/{dag_id}" in ui.printed
+
+
+def test_every_task_does_its_work(works):
+    assert works.states == {
+        **dict.fromkeys(["rows", "halves", "train", "evaluate", "good_enough"], "success"),
+        "register": "success",
+        "tell": "skipped",
+    }
+
+
+def test_jobs_are_waited_for_in_the_triggerer(works):
+    for task_id in ("halves", "train", "evaluate"):
+        assert "Resumed by" in works.log(task_id)
+
+
+def test_the_interval_is_the_day_before_the_logical_date(works):
+    assert works.ui.call(works.path)["data_interval_start"] == "2026-01-02T00:00:00Z"
+    assert works.xcom("rows")["rows"] == 8
+    assert works.xcom("rows")["uri"] == "s3://lake/ml/works/20260102T000000/rows/output/"
+
+
+def test_xcoms_hold_what_aws_says_of_the_job(works):
+    trained = works.xcom("train")
+    job = works.ui.client("sagemaker").describe_training_job(TrainingJobName=trained["job_id"])
+    assert trained["status"] == job["TrainingJobStatus"] == "Completed"
+    assert trained["ModelArtifacts"] == job["ModelArtifacts"]
+    report = works.xcom("evaluate", "report")
+    assert report["regression_metrics"]["mae"]["value"] == pytest.approx(0)
+    assert works.xcom("good_enough")["decision"] is True
+
+
+def test_links_lead_to_the_job_and_its_log(works):
+    name = works.xcom("train")["job_id"]
+    links = works.links("train")
+    console = "https://us-east-1.console.aws.amazon.com"
+    assert links["AWS job"] == f"{console}/sagemaker/home?region=us-east-1#/jobs/{name}"
+    assert links["AWS log"].startswith(f"{console}/cloudwatch/home?region=us-east-1#logsV2:")
+
+
+def test_the_log_of_the_job_is_in_the_log_of_the_task(works):
+    assert "slope=2.000;" in works.log("train")
+    assert "8 points in halves" in works.log("halves")
+
+
+def test_the_model_is_registered(works):
+    package = works.ui.client("sagemaker").describe_model_package(
+        ModelPackageName=works.xcom("register")["ModelPackageArn"]
+    )
+    assert package["ModelPackageGroupName"] == "points"
+    container = package["InferenceSpecification"]["Containers"][0]
+    assert container["ModelDataUrl"] == works.xcom("train")["ModelArtifacts"]["S3ModelArtifacts"]
+
+
+def test_a_failed_job_fails_the_task_with_the_reason_of_aws(runs):
+    run = runs["fails"]
+    assert run.ends() == "failed"
+    assert run.states == {"broken": "failed"}
+    name = run.xcom("broken", "aws_job")["job_id"]
+    job = run.ui.client("sagemaker").describe_processing_job(ProcessingJobName=name)
+    log = run.log("broken")
+    assert "the column speed is missing, exit code: 3" in job["FailureReason"]
+    assert json.dumps(job["FailureReason"])[1:-1] in log
+    assert run.links("broken")["AWS job"] in log
+
+
+def test_marking_a_deferred_task_as_failed_stops_its_job(runs):
+    run = runs["waits"]
+    until(lambda: run.states["endless"] == "deferred", run.states)
+    name = run.xcom("endless", "aws_job")["job_id"]
+    client = run.ui.client("sagemaker")
+
+    def status() -> str:
+        return client.describe_processing_job(ProcessingJobName=name)["ProcessingJobStatus"]
+
+    assert status() == "InProgress"
+    run.ui.call(f"{run.path}/taskInstances/endless", {"new_state": "failed"}, "PATCH")
+
+    until(lambda: status() == "Stopped", name, STOP_SECONDS)
+    assert run.ends() == "failed"
