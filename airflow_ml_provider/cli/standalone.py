@@ -29,7 +29,15 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 HOST = "127.0.0.1"
+# The API server reads the log files itself; the log servers would listen on all interfaces.
+_SERVERS = {
+    "scheduler": ("--skip-serve-logs",),
+    "triggerer": ("--skip-serve-logs",),
+    "dag-processor": (),
+    "api-server": ("--host", HOST, "--workers", "1"),
+}
 _PARTS = ("metadatabase", "scheduler", "triggerer", "dag_processor")
+_HIGHEST_PORT = 65535
 _POLL_SECONDS = 0.5
 _ANSWER_SECONDS = 10.0
 _STOP_SECONDS = 5.0
@@ -49,12 +57,15 @@ def settings(port: int) -> dict[str, str]:
     url = f"http://{HOST}:{port}"
     return {
         "AIRFLOW__API__BASE_URL": url,
+        "AIRFLOW__API__PORT": str(port),
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
         "AIRFLOW__CORE__HOSTNAME_CALLABLE": f"{__name__}.host",
         "AIRFLOW__CORE__PARALLELISM": str(max(os.cpu_count() or 1, 4)),
         # Everybody who reaches this loopback port is the user of this machine.
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "10",
+        # It says at every call where its credentials are from.
+        "AIRFLOW__LOGGING__NAMESPACE_LEVELS": "botocore=WARNING",
         # A small machine is slow while everything starts.
         "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
     }
@@ -70,10 +81,12 @@ def free_port(port: int) -> int:
 
     :raises StandaloneError: it can't be had.
     """
+    if not 0 <= port <= _HIGHEST_PORT:
+        raise StandaloneError(f"--port {port} must be one of 0 to {_HIGHEST_PORT}")
     try:
         with socket.create_server((HOST, port)) as listener:
             return int(listener.getsockname()[1])
-    except (OSError, OverflowError) as error:
+    except OSError as error:
         raise StandaloneError(
             f"can't listen on {HOST}:{port} ({error}); end what is there or give another --port: "
             "0 takes any free one"
@@ -89,7 +102,6 @@ class Standalone:
 
     def __init__(self, port: int, folder: Path, stop: Event) -> None:
         self.url = f"http://{HOST}:{port}"
-        self._address = ("--host", HOST, "--port", str(port))
         self._folder = folder
         self._stop = stop
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
@@ -113,20 +125,19 @@ class Standalone:
             for process in psutil.wait_procs(family, timeout=_STOP_SECONDS)[1]:
                 with suppress(psutil.NoSuchProcess):
                     process.kill()
-                    process.wait()
+        for ended in self._processes.values():
+            ended.wait()
 
     def start(self, wait_seconds: float) -> None:
         """Make the metadata database, start all and return when all of it is healthy."""
-        self._launch("db", "migrate")
-        migrated = self._processes.pop("db")
-        self._until(lambda: migrated.poll() is not None, wait_seconds)
-        if migrated.returncode:
-            raise self._ended("db", migrated.returncode)
-        # The API server reads the log files; log servers would listen on all interfaces.
-        self._launch("scheduler", "--skip-serve-logs")
-        self._launch("triggerer", "--skip-serve-logs")
-        self._launch("dag-processor")
-        self._launch("api-server", *self._address, "--workers", "1")
+        migration = self._launch("db", "migrate")
+        self._until(lambda: migration.poll() is not None, wait_seconds)
+        if migration.returncode != 0:
+            raise self._ended("db", migration.returncode)
+        # Its number may be another process's by the time of the end.
+        del self._processes["db"]
+        for command, arguments in _SERVERS.items():
+            self._launch(command, *arguments)
         if not self._until(self._healthy, wait_seconds):
             health = json.dumps(self._get("api/v2/monitor/health"), indent=2)
             raise StandaloneError(
@@ -150,7 +161,7 @@ class Standalone:
         """Wait for the end."""
         self._until(lambda: False, float("inf"))
 
-    def _launch(self, command: str, *arguments: str) -> None:
+    def _launch(self, command: str, *arguments: str) -> subprocess.Popen[bytes]:
         with (self._folder / f"{command}.log").open("wb") as log:
             self._processes[command] = subprocess.Popen(  # noqa: S603 - the airflow of this Python
                 [sys.executable, "-m", "airflow", command, *arguments],
@@ -159,6 +170,7 @@ class Standalone:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+        return self._processes[command]
 
     def _until(self, answer: Callable[[], T | None], wait_seconds: float) -> T | None:
         """Ask until the answer is true; it is ``None`` or false when the time is over."""
@@ -167,14 +179,15 @@ class Standalone:
             if self._stop.wait(_POLL_SECONDS):
                 raise StoppedError
             for name, process in self._processes.items():
-                if process.poll() is not None:
+                if name in _SERVERS and process.poll() is not None:
                     raise self._ended(name, process.returncode)
         return given
 
-    def _ended(self, name: str, code: int) -> StandaloneError:
+    def _ended(self, name: str, code: int | None) -> StandaloneError:
         log = self._folder / f"{name}.log"
         tail = "\n".join(log.read_text(errors="replace").splitlines()[-_TAIL_LINES:])
-        return StandaloneError(f"airflow {name} ended with exit code {code}; {log} says\n{tail}")
+        how = "is not done yet" if code is None else f"ended with exit code {code}"
+        return StandaloneError(f"airflow {name} {how}; {log} says\n{tail}")
 
     def _healthy(self) -> bool:
         health = self._get("api/v2/monitor/health") or {}

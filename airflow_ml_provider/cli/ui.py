@@ -38,7 +38,9 @@ def run(args: argparse.Namespace) -> int:
     """Serve until Ctrl-C or SIGTERM; return 1 if Airflow can't start or a part of it has died."""
     stop = Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: stop.set())
+        # nohup has the hang-up ignored.
+        if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, lambda *_: stop.set())
     try:
         _serve(args, stop)
     except standalone.StoppedError:

@@ -59,10 +59,6 @@ def pipeline_dag(
         **{
             "catchup": False,
             **dag_options,
-            "params": {
-                **{parameter.name: parameter.default for parameter in plan.parameters},
-                **dag_options.get("params", {}),
-            },
             "user_defined_macros": {
                 "run_key": partial(run_values.run_key, keyed_by=plan.keyed_by),
                 "run_date": run_values.run_date,
@@ -79,6 +75,9 @@ def pipeline_dag(
         {} if deferrable is None else {"deferrable": deferrable},
     )
     target.add(plan.nodes)
+    # Set now, they stay with the DAG; each task would have copied, checked and serialised them all.
+    for parameter in plan.parameters:
+        dag.params.setdefault(parameter.name, parameter.default)
     return dag
 
 

@@ -18,12 +18,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_ml_provider.jobs.state import Phase
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from airflow_ml_provider.jobs.state import JobState, Json
+    from airflow_ml_provider.jobs.state import JobState
 
 _EXPIRED_CODES = frozenset(
     {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}
@@ -170,13 +168,6 @@ def is_not_found(error: BaseException) -> bool:
         "ResourceNotFound",
         "ResourceNotFoundException",
     }
-
-
-def result_of(kind: str, state: JobState) -> Json:
-    """Give a final state's result; anything but success is a ``JobFailedError``."""
-    if state.phase is not Phase.SUCCEEDED:
-        raise JobFailedError(kind, state)
-    return state.result
 
 
 def _response(error: BaseException) -> dict[str, Any]:

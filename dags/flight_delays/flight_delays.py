@@ -123,6 +123,8 @@ dag = pipeline_dag(
     end_date=datetime(2014, 1, 2, tzinfo=timezone.utc),
     # A day's window needs the history of the day before.
     max_active_runs=1,
+    description="After flight_delays_history: trigger it with logical date 2013-08-30 12:00, "
+    "for the data of 29 August",
     tags=["example"],
 )
 
@@ -141,4 +143,9 @@ history = Pipeline(
         replace(daily, outputs=(), arguments={"history": HISTORY, "run_date": until}),
     ],
 )
-history_dag = pipeline_dag(history, schedule=None, tags=["example"])
+history_dag = pipeline_dag(
+    history,
+    schedule=None,
+    description="Trigger it first: the days before 29 August 2013",
+    tags=["example"],
+)

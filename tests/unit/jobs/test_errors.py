@@ -13,7 +13,6 @@ from airflow_ml_provider.jobs.errors import (
     is_expired,
     is_not_found,
     is_transient,
-    result_of,
 )
 from airflow_ml_provider.jobs.state import JobState, Phase
 
@@ -102,14 +101,13 @@ def test_knows_what_does_not_exist(refusal, code, message, missing):
     assert is_not_found(refusal(code, message)) is missing
 
 
-def test_only_success_has_a_result():
-    assert result_of("glue", JobState("j", Phase.SUCCEEDED, "ok", result={"a": 1})) == {"a": 1}
+def test_a_failure_names_the_reason():
     failed = JobState("j/1", Phase.FAILED, "FAILED", reason="out of memory")
-    with pytest.raises(JobFailedError, match="glue job j/1 ended as FAILED: out of memory") as info:
-        result_of("glue", failed)
-    assert info.value.state is failed
-    with pytest.raises(JobFailedError, match="STOPPED: AWS gave no reason"):
-        result_of("glue", JobState("j/1", Phase.STOPPED, "STOPPED"))
+    error = JobFailedError("glue", failed)
+    assert "glue job j/1 ended as FAILED: out of memory" in str(error)
+    assert error.state is failed
+    stopped = JobState("j/1", Phase.STOPPED, "STOPPED")
+    assert "STOPPED: AWS gave no reason" in str(JobFailedError("glue", stopped))
 
 
 def test_a_timeout_names_the_last_trouble():
