@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import re
-import shutil
 import signal
 import sys
 import time
@@ -86,16 +85,25 @@ def run(args: argparse.Namespace) -> int:
     # SIGTERM must unwind like Ctrl-C does, so that the jobs end with the run.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     home: Path = args.home.absolute()
-    for stale in ("airflow", "s3"):
-        shutil.rmtree(home / stale, ignore_errors=True)
-    (home / "airflow").mkdir(parents=True)
-    with LocalAws(state_dir=home / "jobs") as aws, _own_terminal(home / "airflow.log") as console:
-        laptop.enter(laptop.settings(args, aws.endpoint_url))
-        console.print(f"Local AWS at {aws.endpoint_url}; Airflow's own log: {home}/airflow.log")
-        return _run(args, aws, console)
+    folder = _new_folder(home)
+    with LocalAws(state_dir=home / "jobs") as aws, _own_terminal(folder / "airflow.log") as console:
+        laptop.enter(laptop.settings(args, aws.endpoint_url, f"runs/{folder.name}/airflow"))
+        console.print(f"Local AWS at {aws.endpoint_url}; Airflow's own log: {folder}/airflow.log")
+        return _run(args, folder, aws, console)
 
 
-def _run(args: argparse.Namespace, aws: LocalAws, console: Console) -> int:
+def _new_folder(home: Path) -> Path:
+    """Make ``runs/<time>`` and let ``runs/latest`` point to it; earlier ones stay as they are."""
+    name = f"{datetime.now(timezone.utc):%Y%m%dT%H%M%S}-{os.getpid()}"
+    folder = home / "runs" / name
+    (folder / "airflow").mkdir(parents=True)
+    link = folder.with_name(f".{name}")
+    link.symlink_to(name)
+    link.replace(folder.with_name("latest"))
+    return folder
+
+
+def _run(args: argparse.Namespace, folder: Path, aws: LocalAws, console: Console) -> int:
     from airflow_ml_provider.cli import report  # noqa: PLC0415
     from airflow_ml_provider.factories import trial  # noqa: PLC0415
 
@@ -120,9 +128,9 @@ def _run(args: argparse.Namespace, aws: LocalAws, console: Console) -> int:
         )
         results.append(result)
         report.show_run(console, result, time.monotonic() - began)
-    objects = laptop.keep_objects(aws.endpoint_url, args.home.absolute() / "s3")
-    report.show_all(console, results, args.home.absolute(), aws.state_dir, objects)
-    report.save(results, args.home / "report.json")
+    objects = laptop.keep_objects(aws.endpoint_url, folder / "s3")
+    report.show_all(console, results, folder, aws.state_dir, objects)
+    report.save(results, folder / "report.json")
     return 0 if all(result.succeeded for result in results) else 1
 
 

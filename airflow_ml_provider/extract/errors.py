@@ -3,6 +3,7 @@
 ExtractError
 ├── BadQuery                 the query, its parameters or the table
 ├── UnknownType              a column's Arrow type is wrong, or can't be known
+│   └── EmptyResult          ... because there are no rows to infer it from
 ├── TypeMismatch             a value does not fit its column's type
 ├── BadDestination           the S3 URI, or S3 refuses the request
 ├── ManifestMissing          nothing was published there
@@ -28,6 +29,10 @@ class BadQuery(ExtractError):  # noqa: N818  the names below say what is wrong, 
 
 class UnknownType(ExtractError):  # noqa: N818
     """A type in ``columns`` is not one we know, or a column's type can't be found out."""
+
+
+class EmptyResult(UnknownType):
+    """There are no rows, and not every column has a type without them."""
 
 
 class TypeMismatch(ExtractError):  # noqa: N818

@@ -21,7 +21,7 @@ from airflow_ml_provider.extract.arrow_types import (
     type_name,
 )
 from airflow_ml_provider.extract.driver import Driver, driver_errors
-from airflow_ml_provider.extract.errors import BadQuery, TypeMismatch, UnknownType
+from airflow_ml_provider.extract.errors import BadQuery, EmptyResult, TypeMismatch, UnknownType
 from airflow_ml_provider.extract.statement import Statement, bind, select_all
 
 if TYPE_CHECKING:
@@ -139,6 +139,7 @@ class DbapiSource:
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise BadQuery(f"{self.name}: columns occur twice in the result: {', '.join(twice)}")
         types, problems = self._known_types(driver, names, cursor.description)
+        wrong = bool(problems)
         wanted = [index for index, name in enumerate(names) if name not in types]
         fresh = rows
         while wanted := [i for i in wanted if all(row[i] is None for row in fresh)]:
@@ -150,8 +151,9 @@ class DbapiSource:
                 types[name], problem = infer([row[index] for row in rows])
                 problems += [f"{name} {problem}"] if problem else []
         if problems:
+            kind = UnknownType if rows or wrong else EmptyResult
             lines = "".join(f"\n  - {problem}" for problem in problems)
-            raise UnknownType(
+            raise kind(
                 f"{self.name}: not every column has a type; mend: name it in columns, "
                 f"e.g. {{'amount': 'decimal128(12, 2)'}}, or cast in the query{lines}"
             )

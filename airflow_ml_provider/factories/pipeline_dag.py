@@ -17,6 +17,7 @@ from airflow_ml_provider.operators.remote_job import RemoteJobOperator
 from airflow_ml_provider.operators.spell import codes_of, spell
 from airflow_ml_provider.operators.sql_extract import SqlExtractOperator
 from airflow_ml_provider.pipeline.frozen import dataclass
+from airflow_ml_provider.pipeline.values import Parameter
 from airflow_ml_provider.plan.build import build
 from airflow_ml_provider.plan.nodes import Call, Choice, Extract, Job
 
@@ -111,12 +112,19 @@ class _Target:
             )
         common = {"task_id": node.name, "dag": self.dag, **self.connection, **_retries(node.retry)}
         if isinstance(node, Extract):
+            dag_params = {
+                name: value.name
+                for name, value in node.parameters.items()
+                if isinstance(value, Parameter)
+            }
+            parameters = {k: v for k, v in node.parameters.items() if k not in dag_params}
             return SqlExtractOperator(
                 **common,
                 conn_id=node.conn_id,
                 query=node.query,
                 table=node.table,
-                parameters=self._spell(node.parameters),
+                parameters=self._spell(parameters),
+                dag_params=dag_params,
                 columns=node.columns,
                 output=self._spell(node.output),
                 on_empty=node.on_empty,

@@ -205,7 +205,10 @@ class RemoteJobOperator(BaseOperator):
         coerced = coerce_job_request(kind, request)
         if problems := job_request_problems(kind, coerced):
             listed = "\n".join(f"  - {problem}" for problem in problems)
-            message = f"AWS would refuse the request of {self.task_id!r}:\n{listed}"
+            message = (
+                f"AWS would refuse the request of {self.task_id!r} (defaults such as role_arn come "
+                f"from the section [airflow_ml_provider] of Airflow's configuration):\n{listed}"
+            )
             raise AirflowFailException(message)
         return coerced
 

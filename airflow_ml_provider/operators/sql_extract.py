@@ -12,7 +12,7 @@ from airflow_ml_provider._compat import (
     account,
     get_connection,
 )
-from airflow_ml_provider.extract.errors import ExtractError
+from airflow_ml_provider.extract.errors import EmptyResult, ExtractError
 from airflow_ml_provider.operators.run_values import interval_end, interval_start, run_date
 from airflow_ml_provider.triggers.connection import AwsConnection
 
@@ -33,6 +33,8 @@ class SqlExtractOperator(BaseOperator):
     :param table: a whole table instead. (templated)
     :param parameters: values of the query's parameters; they are bound, never formatted into it.
         (templated)
+    :param dag_params: parameters of the query that take the value of a DAG's param, with its type:
+        names in the query to names of params.
     :param columns: Arrow types by column, where the database does not know them.
     :param output: the S3 prefix that is written. (templated)
     :param on_empty: what no rows mean: ``continue``, ``skip`` what follows, or ``fail``.
@@ -51,6 +53,7 @@ class SqlExtractOperator(BaseOperator):
         query: str | None = None,
         table: str | None = None,
         parameters: Mapping[str, Any] | None = None,
+        dag_params: Mapping[str, str] | None = None,
         columns: Mapping[str, str] | None = None,
         on_empty: str = "continue",
         aws_conn_id: str | None = "aws_default",
@@ -68,6 +71,7 @@ class SqlExtractOperator(BaseOperator):
         self.query = query
         self.table = table
         self.parameters = parameters or {}
+        self.dag_params = dag_params or {}
         self.columns = columns or {}
         self.on_empty = on_empty
         self.aws_conn_id = aws_conn_id
@@ -90,7 +94,9 @@ class SqlExtractOperator(BaseOperator):
             "data_interval_start": interval_start(dag_run),
             "data_interval_end": interval_end(dag_run),
         }
-        given = dict(self.parameters)
+        # A template would render 10 as "10", which a database may take for something else.
+        typed = {name: context["params"][param] for name, param in self.dag_params.items()}
+        given = {**self.parameters, **typed}
         key = account().kms_key_id
         try:
             source = DbapiSource(
@@ -109,6 +115,10 @@ class SqlExtractOperator(BaseOperator):
                 client=AwsConnection(self.aws_conn_id, self.region_name).client("s3"),
                 options={"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key} if key else None,
             )
+        except EmptyResult as error:
+            if self.on_empty != "continue":
+                self._empty()
+            raise AirflowFailException(f"There are no rows, and {error}") from error
         except ExtractError as error:
             kind = AirflowException if error.retryable else AirflowFailException
             raise kind(str(error)) from error

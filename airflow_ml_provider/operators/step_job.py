@@ -31,11 +31,8 @@ class StepJobOperator(RemoteJobOperator):
         folders = {name: f"{uri.rstrip('/')}/" for name, uri in outputs.items()}
         defaults = account()
         missing = [name for name in step.required if getattr(step, name) in _EMPTY]
-        role_arn = getattr(getattr(step, "on", step), "role_arn", None) or defaults.role_arn
-        if not role_arn and not step.overrides:
-            missing.append("role_arn")
         if missing:
-            problems = [f"{name}: missing; give {name}= or configure it" for name in missing]
+            problems = [f"{name}: missing; give {name}=" for name in missing]
             raise PipelineError(f"task {step.name!r}", problems)
         node = job(step, Place(defaults, job_prefix="", outputs=folders))
         report = node.report

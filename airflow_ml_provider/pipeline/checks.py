@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from airflow_ml_provider.pipeline.conditions import OPERATORS, Comparison
 from airflow_ml_provider.pipeline.control_steps import Choice, Notify, all_steps
 from airflow_ml_provider.pipeline.data_steps import SparkTransform, SqlExtract
-from airflow_ml_provider.pipeline.model_steps import Evaluation, Processing, Training
+from airflow_ml_provider.pipeline.model_steps import PROBLEMS, Evaluation, Processing, Training
 from airflow_ml_provider.pipeline.step import Step
 from airflow_ml_provider.pipeline.values import Dataset, JobField, Metric, Output, Parameter, find
 
@@ -152,6 +152,8 @@ def _output_problems(step: Step) -> Iterator[str]:
             yield f"outputs: {name!r} must be letters, digits, - or _"
         if count > 1:
             yield f"outputs: {name!r} is there {count} times"
+    if isinstance(step, Evaluation) and step.problem not in PROBLEMS:
+        yield f"problem: {step.problem!r} is none of {', '.join(PROBLEMS)}"
     report = step.metrics_report
     if report is not None and report.output not in names:
         yield f"report: {report.output!r} is none of its outputs {list(names)}"
@@ -187,7 +189,7 @@ def _input_problems(inputs: Mapping[str, object]) -> Iterator[str]:
         if not _LOCATION.fullmatch(name):
             yield f"inputs: the name {name!r} must be letters, digits, - or _"
         if isinstance(value, str) and not _S3.fullmatch(value):
-            yield f"inputs: {name!r} is {value!r}; give an s3:// URI or the output of a step"
+            yield f"inputs: {name!r} is {value!r}; give s3://<bucket>/<key> or the output of a step"
         if isinstance(value, Step):
             yield f"inputs: {name!r} is the step {value.name!r}; refer to its output"
 

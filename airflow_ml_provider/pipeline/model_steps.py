@@ -12,6 +12,9 @@ from airflow_ml_provider.pipeline.values import JobField
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+PROBLEMS = ("binary_classification", "multiclass_classification", "regression")
+"""What a model-quality report can be about; the first part of its section's name."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Machines:
@@ -83,8 +86,8 @@ class Evaluation(Machines, Step):
 
     It finds ``model.tar.gz`` under ``/opt/ml/processing/input/model``, the data under
     ``/opt/ml/processing/input/data`` and writes ``evaluation.json`` under
-    ``/opt/ml/processing/output/report``, in SageMaker's model-quality form for ``problem``:
-    ``binary_classification``, ``multiclass_classification`` or ``regression``.
+    ``/opt/ml/processing/output/report``, in SageMaker's model-quality form for ``problem``, one of
+    ``PROBLEMS``.
     """
 
     script: str = ""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_ml_provider.pipeline.frozen import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from typing_extensions import TypeAlias
 
@@ -167,18 +167,20 @@ def find(value: object, kinds: tuple[type, ...]) -> list[Any]:
     pending = [value]
     while pending:
         item = pending.pop()
-        if type(item) in _PLAIN:
-            continue
-        if isinstance(item, kinds):
-            found.append(item)
-        elif isinstance(item, dict):
-            pending += reversed([*item, *item.values()])
+        if isinstance(item, dict):
+            inner: Iterable[object] = (*item, *item.values())
         elif isinstance(item, (list, tuple, set, frozenset)):
-            pending += reversed([*item])
+            inner = item
+        elif isinstance(item, kinds):
+            found.append(item)
+            continue
         elif isinstance(item, Text):
-            pending += reversed(item.parts)
+            inner = item.parts
         elif is_dataclass(item):
-            pending += [getattr(item, field.name) for field in reversed(fields(item))]
+            inner = [getattr(item, field.name) for field in fields(item)]
+        else:
+            continue
+        pending += reversed([item for item in inner if type(item) not in _PLAIN])
     return found
 
 

@@ -49,7 +49,8 @@ def three_days(tmp_path_factory, warehouse):
         *("--dags", DAGS, "--home", home, "--sqlite", f"warehouse={warehouse}"),
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    return home, done.stdout, json.loads((home / "report.json").read_text())
+    latest = home / "runs/latest"
+    return latest, done.stdout, json.loads((latest / "report.json").read_text())
 
 
 def tasks_of(run):
@@ -130,7 +131,9 @@ def test_a_backfill_gives_the_same_bytes_for_the_same_day(three_days, tmp_path, 
         "evaluate/report/evaluation.json",
     ]
     for file in files:
-        assert (tmp_path / day / file).read_bytes() == (first / day / file).read_bytes(), file
+        assert (tmp_path / "runs/latest" / day / file).read_bytes() == (
+            first / day / file
+        ).read_bytes(), file
 
 
 def test_a_day_without_data_fails_with_the_reason(tmp_path, warehouse):
@@ -139,8 +142,8 @@ def test_a_day_without_data_fails_with_the_reason(tmp_path, warehouse):
         *("--dags", DAGS, "--home", tmp_path, "--sqlite", f"warehouse={warehouse}"),
     )
     assert done.returncode == 1
-    (run,) = json.loads((tmp_path / "report.json").read_text())
+    (run,) = json.loads((tmp_path / "runs/latest/report.json").read_text())
     states = {name: task["state"] for name, task in tasks_of(run).items()}
     assert states["flights"] == "failed"
     assert states["daily"] == "upstream_failed"
-    assert "on_empty" in (tmp_path / "airflow.log").read_text()
+    assert "on_empty" in (tmp_path / "runs/latest/airflow.log").read_text()

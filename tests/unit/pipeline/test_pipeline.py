@@ -6,6 +6,7 @@ from airflow_ml_provider.pipeline import (
     Choice,
     Dataset,
     EmrServerless,
+    Evaluation,
     Metric,
     Notify,
     Output,
@@ -85,7 +86,7 @@ def test_all_problems_come_at_once(folder):
         "timeout_seconds: 0 must be above 0",
         "gone.py' does not exist",
         "the name 'a b' must be",
-        "'a b' is 'lake'; give an s3:// URI",
+        "'a b' is 'lake'; give s3://<bucket>/<key>",
         "conn_id: missing",
         "query: give either query= or table=",
     ):
@@ -163,6 +164,18 @@ def test_outputs_and_reports(folder):
         "step 'p': outputs: 'a/b' must be letters, digits, - or _",
         "step 'p': outputs: 'c' is there 2 times",
         "step 'p': report: 'gone' is none of its outputs ['a/b', 'c', 'c']",
+    )
+
+
+def test_an_evaluation_is_of_a_known_problem(folder):
+    step = Evaluation(
+        "e", script="jobs/evaluate.py", image_uri="i", model="m", data="d", problem="ranking"
+    )
+    assert problems(step, folder=folder) == (
+        (
+            "step 'e': problem: 'ranking' is none of "
+            "binary_classification, multiclass_classification, regression"
+        ),
     )
 
 
