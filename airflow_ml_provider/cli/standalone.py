@@ -64,8 +64,6 @@ def settings(port: int) -> dict[str, str]:
         # Everybody who reaches this loopback port is the user of this machine.
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "10",
-        # It says at every call where its credentials are from.
-        "AIRFLOW__LOGGING__NAMESPACE_LEVELS": "botocore=WARNING",
         # A small machine is slow while everything starts.
         "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
     }

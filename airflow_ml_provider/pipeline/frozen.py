@@ -24,7 +24,9 @@ else:
             cls.__init__, cls.__repr__ = _init, _repr
             cls.__eq__, cls.__hash__ = _eq, _hash
             cls.__setattr__ = cls.__delattr__ = _refuse
-            return dataclasses.dataclass(cls, init=False, repr=False, eq=False, kw_only=kw_only)
+            made = dataclasses.dataclass(cls, init=False, repr=False, eq=False, kw_only=kw_only)
+            made._fields = dataclasses.fields(made)  # asking for them takes longer than using them
+            return made
 
         return define if cls is None else define(cls)
 
@@ -41,26 +43,24 @@ def _init(self: Any, *args: object, **given: object) -> None:
         if field in given:
             raise TypeError(f"{name} got {field!r} twice")
         given[field] = value
-    fields = dataclasses.fields(self)
-    if strange := given.keys() - {field.name for field in fields}:
-        allowed = ", ".join(field.name for field in fields)
-        raise TypeError(f"{name} has no {', '.join(sorted(strange))}; it has {allowed}")
     values = vars(self)
-    for field in fields:
+    for field in self._fields:
         if field.name in given:
-            values[field.name] = given[field.name]
+            values[field.name] = given.pop(field.name)
         elif field.default_factory is not MISSING:
             values[field.name] = field.default_factory()
         else:
             values[field.name] = field.default
+    if given:
+        raise TypeError(f"{name} has no {', '.join(sorted(given))}; it has {', '.join(values)}")
     if missing := [field for field, value in values.items() if value is MISSING]:
         raise TypeError(f"{name} misses {', '.join(missing)}")
     if hasattr(self, "__post_init__"):
         self.__post_init__()
 
 
-def _values(self: Any) -> tuple[Any, ...]:
-    return tuple(getattr(self, field.name) for field in dataclasses.fields(self))
+def _values(self: Any) -> dict[str, Any]:
+    return {field.name: getattr(self, field.name) for field in self._fields}
 
 
 def _eq(self: Any, other: object) -> bool:
@@ -68,11 +68,11 @@ def _eq(self: Any, other: object) -> bool:
 
 
 def _hash(self: Any) -> int:
-    return hash(_values(self))
+    return hash(tuple(_values(self).values()))
 
 
 def _repr(self: Any) -> str:
-    shown = ", ".join(f"{f.name}={getattr(self, f.name)!r}" for f in dataclasses.fields(self))
+    shown = ", ".join(f"{name}={value!r}" for name, value in _values(self).items())
     return f"{type(self).__qualname__}({shown})"
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from airflow_ml_provider.extract.errors import (
     BadQuery,
+    EmptyResult,
     SourceUnavailable,
     TypeMismatch,
     UnknownType,
@@ -98,8 +99,14 @@ def test_all_unknown_types_are_named():
 def test_no_rows():
     empty = read("select 1 as a where 0", columns={"a": "int64"})
     assert (empty.num_rows, empty.schema.types) == (0, [pa.int64()])
-    with pytest.raises(UnknownType, match="a is NULL in the first 0 rows"):
+    with pytest.raises(EmptyResult, match="a is NULL in the first 0 rows"):
         read("select 1 as a where 0")
+
+
+def test_no_rows_are_no_excuse_for_wrong_types():
+    with pytest.raises(UnknownType) as error:
+        read("select 1 as a where 0", columns={"b": "int64"})
+    assert not isinstance(error.value, EmptyResult)
 
 
 def test_a_value_that_does_not_fit_is_named():

@@ -9,7 +9,14 @@ from airflow_ml_provider.operators.aws_call import AwsCallOperator
 from airflow_ml_provider.operators.choice import ChoiceOperator
 from airflow_ml_provider.operators.remote_job import RemoteJobOperator
 from airflow_ml_provider.operators.sql_extract import SqlExtractOperator
-from airflow_ml_provider.pipeline import Account, Metric, PipelineError, Retry, SqlExtract
+from airflow_ml_provider.pipeline import (
+    Account,
+    Metric,
+    Parameter,
+    PipelineError,
+    Retry,
+    SqlExtract,
+)
 
 ACCOUNT = Account(role_arn="arn:aws:iam::123456789012:role/ml")
 KEY = "{{ run_key(dag_run) }}"
@@ -61,6 +68,17 @@ def test_values_become_templates(dag):
     assert container["ModelDataUrl"] == (
         "{{ ti.xcom_pull(task_ids='train')['ModelArtifacts']['S3ModelArtifacts'] }}"
     )
+
+
+def test_a_parameter_of_a_query_keeps_its_type(pipeline):
+    rows = SqlExtract(
+        "rows", conn_id="db", query="select :n", parameters={"n": Parameter("least", 3)}
+    )
+    dag = pipeline_dag(type(pipeline)("p", [rows], root="s3://lake"), account=ACCOUNT)
+    task = dag.get_task("rows")
+    assert task.dag_params == {"n": "least"}
+    assert "n" not in task.parameters
+    assert dag.params["least"] == 3
 
 
 def test_a_cron_schedule_has_intervals(dag):

@@ -73,6 +73,26 @@ def test_a_whole_table_needs_no_parameters(extracted, context):
     assert extracted.source.table == "flights"
 
 
+def test_dag_params_keep_their_type(extracted, context):
+    task = operator(parameters={}, dag_params={"carrier": "carrier_number"})
+    task.execute({**context, "params": {"carrier_number": 7}})
+    assert extracted.source.parameters == {"carrier": 7}
+
+
+@pytest.mark.parametrize(
+    ("on_empty", "raised", "words"),
+    [
+        ("skip", AirflowSkipException, "gave no rows"),
+        ("fail", AirflowFailException, "gave no rows"),
+        ("continue", AirflowFailException, "There are no rows, and a is NULL"),
+    ],
+)
+def test_no_rows_and_no_types(extracted, context, on_empty, raised, words):
+    extracted.error = errors.EmptyResult("a is NULL")
+    with pytest.raises(raised, match=words):
+        operator(on_empty=on_empty).execute(context)
+
+
 @pytest.mark.parametrize(
     ("on_empty", "raised"), [("skip", AirflowSkipException), ("fail", AirflowFailException)]
 )
