@@ -14,7 +14,7 @@ from airflow_ml_provider.operators import run_values
 from airflow_ml_provider.operators.aws_call import AwsCallOperator
 from airflow_ml_provider.operators.choice import ChoiceOperator
 from airflow_ml_provider.operators.remote_job import RemoteJobOperator
-from airflow_ml_provider.operators.spell import codes_of, spell
+from airflow_ml_provider.operators.spell import spell
 from airflow_ml_provider.operators.sql_extract import SqlExtractOperator
 from airflow_ml_provider.pipeline.frozen import dataclass
 from airflow_ml_provider.pipeline.values import Parameter
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from airflow_ml_provider.pipeline.account import Account
     from airflow_ml_provider.pipeline.pipeline import Pipeline
     from airflow_ml_provider.pipeline.step import Retry
+    from airflow_ml_provider.pipeline.values import Code
     from airflow_ml_provider.plan.nodes import Block, Node, Plan, Resource
 
 
@@ -142,12 +143,13 @@ class _Target:
 
     def _job(self, node: Job, common: Mapping[str, Any]) -> RemoteJobOperator:
         outputs = self._spell(node.outputs)
+        codes: dict[str, Code] = {}
         report = node.report
         return RemoteJobOperator(
             **common,
             kind=node.kind,
-            request=self._spell(node.request),
-            code=codes_of(node.request),
+            request=self._spell(node.request, codes),
+            code=codes,
             code_folder=str(self.plan.folder),
             code_root=self.plan.root,
             report=None if report is None else outputs[report.output] + report.file,
@@ -161,8 +163,9 @@ class _Target:
         spelled = self._spell({"key": node.resource.key, "request": node.resource.request})
         return replace(node.resource, **spelled)
 
-    def _spell(self, value: Any) -> Any:
-        return spell(value, plan_root=self.plan.root, pipeline_name=self.plan.name)
+    def _spell(self, value: Any, codes: dict[str, Code] | None = None) -> Any:
+        root, name = self.plan.root, self.plan.name
+        return spell(value, plan_root=root, pipeline_name=name, codes=codes)
 
 
 def _first(block: Block) -> list[str]:

@@ -16,7 +16,6 @@ from airflow_ml_provider.pipeline.values import (
     Run,
     Text,
     Token,
-    find,
     replace_values,
 )
 
@@ -42,14 +41,16 @@ def spell(
     plan_root: str = "",
     pipeline_name: str = "",
     task_ids: Mapping[str, str] | None = None,
+    codes: dict[str, Code] | None = None,
 ) -> Any:
     """Copy JSON with each value in it as a Jinja template.
 
     The DAG gives the functions of :mod:`run_values` as ``user_defined_macros``. ``task_ids`` maps
     the names of steps to the ids of their tasks where they differ. A ``Token`` and ``Code`` become
-    placeholders that the operators fill in; :func:`codes_of` tells which.
+    placeholders that the operators fill in; ``codes`` gets the code of each placeholder.
     """
     task_ids = task_ids or {}
+    codes = {} if codes is None else codes
 
     def one(item: Any) -> str:
         if isinstance(item, Text):
@@ -62,6 +63,10 @@ def spell(
             return f"{plan_root}/{pipeline_name}/{key}/{item.step}/{item.name}/"
         if isinstance(item, Dataset):
             return f"{plan_root}/datasets/{item.name}/"
+        if isinstance(item, Code):
+            name = placeholder(item)
+            codes[name] = item
+            return name
         return _plain(item)
 
     return replace_values(value, one)
@@ -75,15 +80,17 @@ def placeholder(code: Code) -> str:
 
 def codes_of(value: Any) -> dict[str, Code]:
     """Map each placeholder that :func:`spell` makes of ``value`` to its code."""
-    return {placeholder(item): item for item in find(value, (Code,))}
+    codes: dict[str, Code] = {}
+    spell(value, codes=codes)
+    return codes
 
 
-def _plain(item: Run | Parameter | Token | Code) -> str:
+def _plain(item: Run | Parameter | Token) -> str:
     if isinstance(item, Run):
         return _RUN[item]
     if isinstance(item, Parameter):
         return f"{{{{ params.{item.name} }}}}"
-    return TOKEN if isinstance(item, Token) else placeholder(item)
+    return TOKEN
 
 
 def _joined(parts: list[Any]) -> str:
