@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import MISSING, FrozenInstanceError
+from inspect import Parameter, Signature
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
@@ -25,7 +26,12 @@ else:
             cls.__eq__, cls.__hash__ = _eq, _hash
             cls.__setattr__ = cls.__delattr__ = _refuse
             made = dataclasses.dataclass(cls, init=False, repr=False, eq=False, kw_only=kw_only)
-            made._fields = dataclasses.fields(made)  # asking for them takes longer than using them
+            fields = dataclasses.fields(made)
+            made.__layout__ = (
+                {field.name for field in fields},
+                {f.name: f.default for f in fields if f.default is not MISSING},
+                [(f.name, f.default_factory) for f in fields if f.default_factory is not MISSING],
+            )
             return made
 
         return define if cls is None else define(cls)
@@ -35,32 +41,41 @@ __all__ = ["dataclass"]
 
 
 def _init(self: Any, *args: object, **given: object) -> None:
-    name = type(self).__name__
-    positional = self.__match_args__
-    if len(args) > len(positional):
-        raise TypeError(f"{name} takes {len(positional)} positional arguments, got {len(args)}")
-    for field, value in zip(positional, args, strict=False):
-        if field in given:
-            raise TypeError(f"{name} got {field!r} twice")
-        given[field] = value
+    names, defaults, factories = self.__layout__
+    by_position = dict(zip(self.__match_args__, args, strict=False))
     values = vars(self)
-    for field in self._fields:
-        if field.name in given:
-            values[field.name] = given.pop(field.name)
-        elif field.default_factory is not MISSING:
-            values[field.name] = field.default_factory()
-        else:
-            values[field.name] = field.default
-    if given:
-        raise TypeError(f"{name} has no {', '.join(sorted(given))}; it has {', '.join(values)}")
-    if missing := [field for field, value in values.items() if value is MISSING]:
-        raise TypeError(f"{name} misses {', '.join(missing)}")
+    values.update(defaults)
+    values.update(by_position)
+    values.update(given)
+    for name, make in factories:
+        if name not in values:
+            values[name] = make()
+    if values.keys() != names or len(by_position) < len(args) or by_position.keys() & given:
+        try:
+            _signature(type(self)).bind(*args, **given)
+        except TypeError as error:
+            raise TypeError(f"{type(self).__name__}: {error}") from None
     if hasattr(self, "__post_init__"):
         self.__post_init__()
 
 
+def _signature(cls: type) -> Signature:
+    return Signature(
+        [
+            Parameter(
+                field.name,
+                Parameter.KEYWORD_ONLY if field.kw_only else Parameter.POSITIONAL_OR_KEYWORD,
+                default=Parameter.empty
+                if field.default is field.default_factory is MISSING
+                else field.default,
+            )
+            for field in sorted(dataclasses.fields(cls), key=lambda field: field.kw_only is True)
+        ]
+    )
+
+
 def _values(self: Any) -> dict[str, Any]:
-    return {field.name: getattr(self, field.name) for field in self._fields}
+    return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
 
 
 def _eq(self: Any, other: object) -> bool:

@@ -71,4 +71,8 @@ class Pipeline:
 
     def path(self, file: str) -> Path:
         """Where a file of the definition lies."""
-        return Path(self.folder or ".") / file
+        return self._folder / file
+
+    @cached_property
+    def _folder(self) -> Path:
+        return Path(self.folder or ".")

@@ -51,4 +51,4 @@ def merged(request: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str
 
 def present(**fields: Any) -> dict[str, Any]:
     """Keep the fields of a request that have something in them."""
-    return {key: value for key, value in fields.items() if value not in (None, "", (), [], {})}
+    return {key: value for key, value in fields.items() if value or isinstance(value, (int, float))}

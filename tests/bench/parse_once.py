@@ -12,8 +12,8 @@ import sys
 from pathlib import Path
 from time import process_time
 
-# What a process that parses DAG files has loaded before it meets the first one.
-from airflow.dag_processing.processor import BundleDagBag
+import airflow.dag_processing.processor  # noqa: F401 - what Airflow has loaded before the file
+from airflow.dag_processing.dagbag import BundleDagBag
 from airflow.serialization.serialized_objects import DagSerialization
 
 

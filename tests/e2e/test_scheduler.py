@@ -79,7 +79,9 @@ class Run:
         return self.ui.call(f"{self.path}/taskInstances/{task_id}/links")["extra_links"]
 
     def log(self, task_id: str) -> str:
-        return json.dumps(self.ui.call(f"{self.path}/taskInstances/{task_id}/logs/1"))
+        """Read the log of the last try: a busy scheduler may have started a task anew."""
+        task = f"{self.path}/taskInstances/{task_id}"
+        return json.dumps(self.ui.call(f"{task}/logs/{self.ui.call(task)['try_number']}"))
 
     def ends(self) -> str:
         return until(lambda: self.state if self.state in {"success", "failed"} else None, self)

@@ -153,8 +153,8 @@ def make(number: int) -> DAG:
                 ("train", "validation", "test"),
             ),
         )
-        model = SageMakerTrainingOperator(task_id="train", config=training(run))
-        scores = SageMakerProcessingOperator(
+        train = SageMakerTrainingOperator(task_id="train", config=training(run))
+        evaluate = SageMakerProcessingOperator(
             task_id="evaluate",
             config=processing(
                 run,
@@ -174,8 +174,8 @@ def make(number: int) -> DAG:
             package_group_name="flight-delays",
             extras={"ModelMetrics": {"ModelQuality": {"Statistics": statistics}}},
         )
-        flights >> daily >> features >> model >> register
-        [model, features] >> scores >> register
+        flights >> daily >> features >> train >> register
+        [train, features] >> evaluate >> register
     return dag
 
 

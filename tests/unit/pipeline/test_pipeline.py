@@ -93,6 +93,12 @@ def test_all_problems_come_at_once(folder):
         assert words in text
 
 
+def test_a_missing_script_is_named_once():
+    assert problems(Processing("p", image_uri="i")) == (
+        "step 'p': script: missing; give Processing(script=...)",
+    )
+
+
 def test_files_of_the_definition(folder):
     relative = SparkTransform("s", script="jobs/daily.py", modules=("jobs/none.py",))
     found = problems(relative, SqlExtract("q", conn_id="db", query="none.sql"), folder=folder)

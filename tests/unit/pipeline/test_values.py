@@ -15,6 +15,11 @@ def test_text_keeps_literals_and_values_in_order():
     assert "Run.DATE" in repr(text)
 
 
+def test_text_may_be_values_alone():
+    assert Text("{a}{b}", a=Run.ID, b=Run.KEY).parts == (Run.ID, Run.KEY)
+    assert Text("").parts == ()
+
+
 def test_text_names_the_missing_value():
     with pytest.raises(ValueError, match=r"no value for \{auc\}"):
         Text("AUC {auc}")
