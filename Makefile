@@ -51,6 +51,9 @@ local: $(READY)  ## start the local AWS alone
 	@$(BIN)/airflow-ml local
 
 test: $(READY)  ## pass the tests
+	@mkdir -p build
+	@$(BIN)/coverage run -m pytest -q tests/unit/pipeline tests/unit/plan tests/unit/jobs
+	@$(BIN)/coverage report
 	$(PYTEST) tests/unit tests/contract
 
 lint: $(READY)  ## ruff, mypy, import-linter, codespell

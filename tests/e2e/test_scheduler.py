@@ -10,7 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 DAGS = Path(__file__).with_name("dags")
 URL = re.compile(r"http://127\.0\.0\.1:\d+(?![\d/])")
 STRANGE = ("AIRFLOW", "AWS_", "JAVA")
-RUN_SECONDS = 180.0
+RUN_SECONDS = 300.0
 STOP_SECONDS = 60.0
 
 
@@ -62,6 +62,7 @@ class Ui:
 class Run:
     ui: Ui
     path: str
+    deferred: set[str] = field(default_factory=set)
 
     @property
     def state(self) -> str:
@@ -84,7 +85,13 @@ class Run:
         return json.dumps(self.ui.call(f"{task}/logs/{self.ui.call(task)['try_number']}"))
 
     def ends(self) -> str:
-        return until(lambda: self.state if self.state in {"success", "failed"} else None, self)
+        """Wait for the end; ``deferred`` keeps the tasks that were seen so meanwhile."""
+
+        def ended() -> str | None:
+            self.deferred.update(task for task, state in self.states.items() if state == "deferred")
+            return self.state if self.state in {"success", "failed"} else None
+
+        return until(ended, self.path)
 
 
 def until(answer: Callable[[], Any], asked: Any, seconds: float = RUN_SECONDS) -> Any:
@@ -164,8 +171,9 @@ def test_every_task_does_its_work(works):
 
 
 def test_jobs_are_waited_for_in_the_triggerer(works):
-    for task_id in ("halves", "train", "evaluate"):
-        assert "Resumed by" in works.log(task_id)
+    # Not read from the logs: if the scheduler is late to see that a task has deferred, it takes the
+    # resumed one for failed, and the next try adopts the job without waiting at all.
+    assert works.deferred == {"halves", "train", "evaluate"}
 
 
 def test_the_interval_is_the_day_before_the_logical_date(works):

@@ -27,20 +27,25 @@ rows = SqlExtract(
     query="select day, x, y from points where day >= date(:data_interval_start) "
     "and day < date(:data_interval_end)",
 )
+never = Retry(attempts=0)
+soon = Retry(interval_seconds=5)
+
 halves = Processing(
     "halves",
     script="jobs/halves.py",
     image_uri=IMAGE,
+    retry=soon,
     inputs={"rows": rows.output},
     outputs=("train", "test"),
 )
 model = Training(
-    "train", script="jobs/train.py", image_uri=IMAGE, inputs={"train": halves["train"]}
+    "train", script="jobs/train.py", image_uri=IMAGE, retry=soon, inputs={"train": halves["train"]}
 )
 scores = Evaluation(
     "evaluate",
     script="jobs/evaluate.py",
     image_uri=IMAGE,
+    retry=soon,
     model=model.artifact,
     data=halves["test"],
     problem="regression",
@@ -60,7 +65,6 @@ works = pipeline_dag(
     end_date=datetime(2026, 1, 9, tzinfo=timezone.utc),
 )
 
-never = Retry(attempts=0)
 fails = pipeline_dag(
     Pipeline(
         "fails",
