@@ -62,6 +62,9 @@ def warehouse(tmp_path):
 @pytest.mark.parametrize("deferrable", ["no", "yes"])
 def test_every_operator_does_its_work(aws, client, warehouse, tmp_path, deferrable):
     client("s3").create_bucket(Bucket="lake")
+    application = client("emr-serverless").create_application(
+        name="spark", releaseLabel="emr-7.5.0", type="SPARK"
+    )
     home = tmp_path / "airflow"
     home.mkdir()
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("AIRFLOW", "AWS_"))}
@@ -72,6 +75,7 @@ def test_every_operator_does_its_work(aws, client, warehouse, tmp_path, deferrab
         "AIRFLOW_CONN_WAREHOUSE": json.dumps({"conn_type": "sqlite", "host": str(warehouse)}),
         "AWS_ENDPOINT_URL": aws.endpoint_url,
         "DEFERRABLE": deferrable,
+        "EMR_APPLICATION": application["applicationId"],
     }
     command = [AIRFLOW_PYTHON, str(PROGRAM)]
 
@@ -83,6 +87,7 @@ def test_every_operator_does_its_work(aws, client, warehouse, tmp_path, deferrab
     assert states == {**dict.fromkeys(states, "success"), "tell": "skipped"}, done.stdout[-9000:]
     assert tasks["flights"]["result"]["rows"] == 1
     assert tasks["daily"]["result"]["JobName"] == "daily"
+    assert tasks["again"]["result"]["applicationId"] == application["applicationId"]
     assert tasks["gate"]["result"]["decision"] is True
     assert tasks["skill"]["result"]["value"] == 0.7
     assert tasks["approved"]["result"]["ModelApprovalStatus"] == "Approved"

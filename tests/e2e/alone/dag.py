@@ -14,6 +14,7 @@ from airflow_ml_provider.operators.register_model import RegisterModelOperator
 from airflow_ml_provider.operators.spark import SparkOperator
 from airflow_ml_provider.operators.sql_extract import SqlExtractOperator
 from airflow_ml_provider.operators.training import TrainingOperator
+from airflow_ml_provider.pipeline import EmrServerless
 from airflow_ml_provider.sensors.dataset import DatasetSensor
 from airflow_ml_provider.sensors.metric import MetricSensor
 from airflow_ml_provider.sensors.model_approval import ModelApprovalSensor
@@ -44,11 +45,18 @@ with DAG(
         inputs={"flights": flights.output["uri"]},
         outputs={"copy": f"{LAKE}/copy/"},
     )
+    again = SparkOperator(
+        task_id="again",
+        script="daily.py",
+        on=EmrServerless(os.environ["EMR_APPLICATION"]),
+        inputs={"flights": f"{LAKE}/copy/"},
+        outputs={"copy": f"{LAKE}/again/"},
+    )
     counts = ProcessingOperator(
         task_id="counts",
         script="copy_rows.py",
         image_uri="python",
-        inputs={"flights": f"{LAKE}/copy/"},
+        inputs={"flights": f"{LAKE}/again/"},
         outputs={"counts": f"{LAKE}/counts/"},
     )
     train = TrainingOperator(
@@ -98,6 +106,6 @@ with DAG(
     tell = AwsCallOperator(
         task_id="tell", service="sns", action="publish", request={"Message": "refused"}
     )
-    flights >> there >> spark >> counts >> train >> evaluate >> skill >> gate
+    flights >> there >> spark >> again >> counts >> train >> evaluate >> skill >> gate
     gate >> [register, tell]
     register >> approved
