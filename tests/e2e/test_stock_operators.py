@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,8 +68,6 @@ def client(aws: LocalAws, service: str) -> Any:
 
 @pytest.fixture(params=["synchronous", "deferrable"])
 def mode(request: pytest.FixtureRequest) -> str:
-    if request.param == "deferrable" and not find_spec("aiobotocore"):
-        pytest.skip("the stock triggers need aiobotocore")
     return str(request.param)
 
 
