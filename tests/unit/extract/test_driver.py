@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import sqlite3
 import sys
+from contextlib import closing
 from datetime import date, datetime, timezone
 from types import ModuleType
 from unittest.mock import Mock
@@ -57,8 +58,12 @@ def test_network_errors_are_retryable_and_others_pass():
 
 @pytest.mark.parametrize("sql", ["select * from nope", "selec 1", "select ?"])
 def test_sqlite_refuses_a_query(sql):
-    with pytest.raises(BadQuery), driver_errors("warehouse"):
-        sqlite3.connect(":memory:").execute(sql)
+    with (
+        closing(sqlite3.connect(":memory:")) as connection,
+        pytest.raises(BadQuery),
+        driver_errors("warehouse"),
+    ):
+        connection.execute(sql)
 
 
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="sqlite3 gives no error codes")
