@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from airflow_ml_provider.pipeline.step import Step
 
-_EMPTY: tuple[Any, ...] = (None, "", {}, ())
-
 
 class StepJobOperator(RemoteJobOperator):
     """Run the remote job that a step describes, with ``outputs`` at the given S3 prefixes.
@@ -30,9 +28,8 @@ class StepJobOperator(RemoteJobOperator):
     def __init__(self, *, step: Step, outputs: Mapping[str, str], **kwargs: Any) -> None:
         folders = {name: f"{uri.rstrip('/')}/" for name, uri in outputs.items()}
         defaults = account()
-        missing = [name for name in step.required if getattr(step, name) in _EMPTY]
-        if missing:
-            problems = [f"{name}: missing; give {name}=" for name in missing]
+        if step.missing:
+            problems = [f"{name}: missing; give {name}=" for name in step.missing]
             raise PipelineError(f"task {step.name!r}", problems)
         node = job(step, Place(defaults, job_prefix="", outputs=folders))
         report = node.report

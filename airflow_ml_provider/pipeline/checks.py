@@ -32,7 +32,6 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}")
 _LOCATION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
 _ROOT = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9!_.*'()=-]+)*/?")
-_EMPTY: tuple[object, ...] = (None, "", {}, ())
 _ARMS = frozenset({"then", "otherwise"})
 _REFERENCES = (Output, JobField, Metric, Step)
 _HELD = (*_REFERENCES, Dataset, Parameter)
@@ -125,9 +124,8 @@ def _parameter_problems(held: Sequence[Held]) -> Iterator[str]:
 def _own_problems(step: Step, pipeline: Pipeline) -> Iterator[str]:
     if not _NAME.fullmatch(step.name):
         yield f"name: {step.name!r} must be a letter, then at most 62 letters, digits, - or _"
-    for field in step.required:
-        if getattr(step, field) in _EMPTY:
-            yield f"{field}: missing; give {type(step).__name__}({field}=...)"
+    for field in step.missing:
+        yield f"{field}: missing; give {type(step).__name__}({field}=...)"
     if step.timeout_seconds <= 0:
         yield f"timeout_seconds: {step.timeout_seconds} must be above 0"
     if step.retry.attempts < 0 or step.retry.interval_seconds < 0 or step.retry.backoff < 1:

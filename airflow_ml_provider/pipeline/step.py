@@ -11,6 +11,8 @@ from airflow_ml_provider.pipeline.values import JobField, Metric, Output
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_EMPTY: tuple[object, ...] = (None, "", {}, ())
+
 
 @dataclass(frozen=True)
 class Retry:
@@ -59,6 +61,11 @@ class Step(StepOptions):
 
     required: ClassVar[tuple[str, ...]] = ()
     """Fields that may not be empty; checked with the whole pipeline, to name all at once."""
+
+    @property
+    def missing(self) -> list[str]:
+        """The required fields that were left empty."""
+        return [name for name in self.required if getattr(self, name) in _EMPTY]
 
     @property
     def output_names(self) -> tuple[str, ...]:
