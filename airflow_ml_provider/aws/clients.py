@@ -24,6 +24,11 @@ def config() -> Config:
     )
 
 
+def once() -> Config:
+    """Give the settings of a client that makes each call once, to be merged over :func:`config`."""
+    return Config(retries={"mode": "standard", "total_max_attempts": 1})
+
+
 def client(service: str, region: str | None = None, *, endpoint_url: str | None = None) -> Any:
     """Make a client from the environment's credentials, in a session of its own.
 

@@ -5,10 +5,11 @@ https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_GetLogE
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
+
+from airflow_ml_provider.aws.newest_lines import NewestLines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -22,43 +23,33 @@ _MAX_PAGES = 200  # of 1 MB each; the rest comes with the next call
 class LogReader:
     """Reads what is new in a job's streams. ``client`` is a CloudWatch Logs client.
 
-    Its calls need logs:DescribeLogStreams and logs:GetLogEvents.
+    Lines from before ``since`` (epoch seconds) are left alone. Its calls need
+    logs:DescribeLogStreams and logs:GetLogEvents.
     """
 
-    def __init__(self, client: Any, streams: Sequence[LogStreams]) -> None:
+    def __init__(self, client: Any, streams: Sequence[LogStreams], since: float = 0.0) -> None:
         self._client = client
         self._streams = tuple(streams)
+        self._since = int(since * 1000)
         self._tokens: dict[tuple[str, str], str] = {}
 
     def new_lines(self, limit: int = MAX_LINES) -> list[str]:
         """Give the lines since the last call in order of time, at most the last ``limit``.
 
-        If some were left out, a first line says how many and where they are. A group or stream that
-        is not there (yet) has no lines. With several streams each line begins with the part of its
-        stream's name that tells them apart.
+        A group or stream that is not there (yet) has no lines.
         """
-        pieces: deque[tuple[int, str, str]] = deque(maxlen=limit)
-        count = pages = 0
-        found = list(self._found())
-        for group, stream, label in found:
-            newest: deque[tuple[int, str, str]] = deque(maxlen=limit)
-            for events in self._pages(group, stream):
-                count += len(events)
-                newest.extend(
-                    (event["timestamp"], label, event["message"].rstrip("\n")) for event in events
-                )
+        newest = NewestLines(self._streams, limit)
+        pages = 0
+        for streams, name in list(self._found()):
+            for events in self._pages(streams.group, name):
+                for event in events:
+                    newest.add(streams, name, event["timestamp"], event["message"])
                 pages += 1
                 if pages >= _MAX_PAGES:
                     break
-            pieces = deque(sorted((*pieces, *newest), key=lambda piece: piece[0]), maxlen=limit)
-        several = len(found) > 1
-        lines = [f"[{label}] {text}" if several else text for _, label, text in pieces]
-        if count > len(lines):
-            where = ", ".join(f"{one.group} ({one.prefix}*)" for one in self._streams)
-            lines.insert(0, f"... {count - len(lines):,} lines left out; all are in {where}")
-        return lines
+        return newest.lines()
 
-    def _found(self) -> Iterator[tuple[str, str, str]]:
+    def _found(self) -> Iterator[tuple[LogStreams, str]]:
         for streams in self._streams:
             paginator = self._client.get_paginator("describe_log_streams")
             try:
@@ -66,9 +57,7 @@ class LogReader:
                     logGroupName=streams.group, logStreamNamePrefix=streams.prefix
                 ):
                     for stream in page["logStreams"]:
-                        name = stream["logStreamName"]
-                        own = name.removeprefix(streams.prefix) or streams.group.rpartition("/")[2]
-                        yield streams.group, name, own
+                        yield streams, stream["logStreamName"]
             except ClientError as error:
                 _pass_missing(error)
 
@@ -80,6 +69,7 @@ class LogReader:
                     logGroupName=group,
                     logStreamName=stream,
                     startFromHead=True,
+                    startTime=self._since,
                     **({"nextToken": token} if token else {}),
                 )
             except ClientError as error:

@@ -8,6 +8,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+from airflow_ml_provider.aws.log_follower import LogFollower
 from airflow_ml_provider.jobs.errors import WatcherDiedError
 from airflow_ml_provider.jobs.pace import POLL_SECONDS, interval_seconds
 from airflow_ml_provider.jobs.registry import watchable
@@ -16,10 +17,11 @@ from airflow_ml_provider.jobs.rounds import Rounds, Waiter
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
+    from airflow_ml_provider.aws.log_follower import FollowedLog
     from airflow_ml_provider.jobs.kind import Watchable
     from airflow_ml_provider.jobs.state import JobState
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 _LOCK = threading.Lock()
 _WATCHERS: dict[Hashable, _Watcher] = {}
@@ -29,17 +31,20 @@ async def wait(
     kind_name: str,
     job_id: str,
     key: Hashable,
-    client_factory: Callable[[], Any],
+    connect: Callable[[str], Any],
     *,
     deadline: float,
+    began: float | None = None,
     poll_seconds: float = POLL_SECONDS,
+    log: FollowedLog | None = None,
 ) -> JobState:
     """Wait for a job from an event loop; answers its final state, success or not.
 
-    Waits with the same ``key`` (region and connection) and service share one thread, one client,
-    which the first one's ``client_factory`` makes in that thread, and one list call per kind and
-    poll. ``deadline`` is in epoch seconds. Polls come every 5 s at first, then ever more rarely, at
-    least every ``poll_seconds``. Cancelling the wait ends it; the job runs on.
+    Waits with the same ``key`` (region and connection) and service share one thread, its clients,
+    which ``connect`` makes in that thread from the name of a service, one list call
+    per kind and poll, and one call per log group. Times are in epoch seconds. The job ran when the
+    wait ``began``, by default now; from then on polls come every 5 s at first, then ever more
+    rarely, at least every ``poll_seconds``. Cancelling the wait ends it; the job runs on.
 
     :raises JobTimeoutError: the job still ran at the deadline.
     :raises WatcherDiedError: the thread died; waiting again starts a new one.
@@ -53,12 +58,13 @@ async def wait(
         try:
             loop.call_soon_threadsafe(_settle, future, outcome)
         except RuntimeError:  # the loop was closed: nobody waits any more
-            log.debug("Nobody waits for %s any more.", job_id)
+            logger.debug("Nobody waits for %s any more.", job_id)
 
     now = time.time()
-    due = min(now + interval_seconds(0, poll_seconds), max(deadline, now))
-    waiter = Waiter(kind, job_id, deadline, deliver, now, due, poll_seconds)
-    watcher = _join((kind.service, key), client_factory, waiter)
+    began = now if began is None else began
+    due = min(now + interval_seconds(now - began, poll_seconds), max(deadline, now))
+    waiter = Waiter(kind, job_id, deadline, deliver, began, due, poll_seconds)
+    watcher = _join((kind.service, key), connect, waiter, log)
     try:
         return await future
     finally:
@@ -67,7 +73,7 @@ async def wait(
 
 def wait_for(
     kind: Watchable,
-    client: Any,
+    connect: Callable[[], Any],
     job_id: str,
     deadline: float,
     on_poll: Callable[[JobState], None] | None = None,
@@ -83,7 +89,7 @@ def wait_for(
     outcomes: list[JobState | Exception] = []
     now = clock()
     waiter = Waiter(kind, job_id, deadline, outcomes.append, now, now, poll_seconds)
-    rounds = Rounds(lambda: client, clock)
+    rounds = Rounds(connect, clock)
     while not outcomes:
         sleep(max(0.0, rounds.next_time([waiter]) - clock()))
         rounds.run([waiter])
@@ -95,29 +101,33 @@ def wait_for(
 
 
 class _Watcher:
-    """A thread that asks for its waiters until there are none. ``_LOCK`` guards the set."""
+    """A thread that asks for its waiters until there are none. ``_LOCK`` guards their dict."""
 
-    def __init__(self, key: Hashable, client_factory: Callable[[], Any]) -> None:
+    _connect: Callable[[str], Any]
+
+    def __init__(self, key: tuple[str, Hashable]) -> None:
         self._key = key
-        self._rounds = Rounds(client_factory)
+        self._rounds = Rounds(lambda: self._connect(key[0]))
+        self._follower = LogFollower(lambda: self._connect("logs"))
         self._changed = threading.Condition(_LOCK)
-        self._waiters: set[Waiter] = set()
+        self._waiters: dict[Waiter, FollowedLog | None] = {}
         self._thread = threading.Thread(target=self._run, name=f"aws-watcher-{key}", daemon=True)
 
-    def start(self, waiter: Waiter) -> None:
+    def start(self) -> None:
         """Begin with the first waiter; the caller holds the lock."""
-        self._waiters.add(waiter)
         self._thread.start()
 
-    def add(self, waiter: Waiter) -> None:
+    def add(self, waiter: Waiter, log: FollowedLog | None, connect: Callable[[str], Any]) -> None:
         """Take one more; the caller holds the lock."""
-        self._waiters.add(waiter)
+        # The newest: an event loop that the oldest one needs may be closed.
+        self._connect = connect
+        self._waiters[waiter] = log
         self._changed.notify()
 
     def leave(self, waiter: Waiter) -> None:
         """Forget one."""
         with _LOCK:
-            self._waiters.discard(waiter)
+            self._waiters.pop(waiter, None)
             if not self._waiters:
                 self._changed.notify()
 
@@ -125,8 +135,11 @@ class _Watcher:
         try:
             while waiters := self._next():
                 self._rounds.run(waiters)
+                self._follower.follow(
+                    [log for waiter, log in waiters.items() if log and not waiter.ended]
+                )
         except BaseException as error:  # whatever ended the thread, nobody is left hanging
-            log.exception("The watcher of %s died.", self._key)
+            logger.exception("The watcher of %s died.", self._key)
             with _LOCK:
                 waiters = self._close()
             for waiter in waiters:
@@ -134,34 +147,39 @@ class _Watcher:
                 died.__cause__ = error
                 waiter.end(died)
 
-    def _next(self) -> list[Waiter]:
+    def _next(self) -> dict[Waiter, FollowedLog | None]:
         """Sleep until something is due; no waiters means that the thread is no longer known."""
         with _LOCK:
-            self._waiters = {waiter for waiter in self._waiters if not waiter.ended}
+            self._waiters = {one: log for one, log in self._waiters.items() if not one.ended}
             while self._waiters:
                 pause_seconds = self._rounds.next_time(self._waiters) - time.time()
                 if pause_seconds <= 0:
-                    return list(self._waiters)
+                    return dict(self._waiters)
                 self._changed.wait(pause_seconds)
             return self._close()
 
-    def _close(self) -> list[Waiter]:
+    def _close(self) -> dict[Waiter, FollowedLog | None]:
         """Leave the registry, so that the next wait starts a new thread; the lock is held."""
         _WATCHERS.pop(self._key, None)
-        waiters = [waiter for waiter in self._waiters if not waiter.ended]
-        self._waiters = set()
+        waiters = {one: log for one, log in self._waiters.items() if not one.ended}
+        self._waiters = {}
         return waiters
 
 
-def _join(key: Hashable, client_factory: Callable[[], Any], waiter: Waiter) -> _Watcher:
+def _join(
+    key: tuple[str, Hashable],
+    connect: Callable[[str], Any],
+    waiter: Waiter,
+    log: FollowedLog | None,
+) -> _Watcher:
     with _LOCK:
         watcher = _WATCHERS.get(key)
         if watcher is None:
-            watcher = _Watcher(key, client_factory)
-            watcher.start(waiter)
-            _WATCHERS[key] = watcher
+            watcher = _WATCHERS[key] = _Watcher(key)
+            watcher.add(waiter, log, connect)
+            watcher.start()
         else:
-            watcher.add(waiter)
+            watcher.add(waiter, log, connect)
     return watcher
 
 

@@ -36,7 +36,12 @@ class DatasetPublished:
                 return JobState(job_id, Phase.SUCCEEDED, "Published", result=result)
         return JobState(job_id, Phase.RUNNING, "Unpublished")
 
-    def states(self, client: Any, job_ids: Collection[str]) -> dict[str, JobState]:  # noqa: ARG002
+    def states(
+        self,
+        client: Any,  # noqa: ARG002
+        job_ids: Collection[str],  # noqa: ARG002
+        since: float,  # noqa: ARG002
+    ) -> dict[str, JobState]:
         """S3 has no call for many folders: each is asked for by itself."""
         return {}
 

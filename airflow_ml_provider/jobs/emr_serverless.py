@@ -94,7 +94,12 @@ class EmrServerlessJobRuns:
             stopping=run["state"] == "CANCELLING",
         )
 
-    def states(self, client: Any, job_ids: Collection[str]) -> dict[str, JobState]:
+    def states(
+        self,
+        client: Any,
+        job_ids: Collection[str],
+        since: float,  # noqa: ARG002
+    ) -> dict[str, JobState]:
         """List the active runs of each application of which several are wanted, 50 a call."""
         by_application: dict[str, set[str]] = {}
         for job_id in job_ids:

@@ -51,6 +51,25 @@ _TRANSIENT_CODES = _EXPIRED_CODES | {
     "TooManyRequestsException",
     "TransactionInProgressException",
 }
+_PERMANENT_CODES = frozenset(
+    {
+        "AccessDenied",
+        "AccessDeniedException",
+        "EntityNotFoundException",
+        "InvalidClientTokenId",
+        "InvalidInputException",
+        "InvalidRequestException",
+        "InvalidSignatureException",
+        "NoSuchBucket",
+        "ResourceNotFound",
+        "ResourceNotFoundException",
+        "SignatureDoesNotMatch",
+        "UnauthorizedOperation",
+        "UnrecognizedClientException",
+        "ValidationError",
+        "ValidationException",
+    }
+)
 _TRANSIENT_CLASSES = {
     "ConnectionError": ("botocore",),
     "CredentialRetrievalError": ("botocore",),
@@ -150,6 +169,16 @@ def is_transient(error: BaseException) -> bool:
         base.__module__.split(".")[0] in _TRANSIENT_CLASSES.get(base.__name__, ())
         for base in type(error).__mro__
     )
+
+
+def is_permanent(error: BaseException) -> bool:
+    """Whether the same call will always be refused: no rights, a bad request, an unknown job.
+
+    A full quota or a conflict is neither permanent nor transient: a later try may get through.
+    """
+    if isinstance(error, JobNotFoundError | TokensExhaustedError):
+        return True
+    return error_code(error) in _PERMANENT_CODES and not is_transient(error)
 
 
 def is_not_found(error: BaseException) -> bool:

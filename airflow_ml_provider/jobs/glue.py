@@ -106,7 +106,12 @@ class GlueJobRuns:
         """Ask about one run."""
         return _state(self._run(client, job_id))
 
-    def states(self, client: Any, job_ids: Collection[str]) -> dict[str, JobState]:
+    def states(
+        self,
+        client: Any,
+        job_ids: Collection[str],
+        since: float,  # noqa: ARG002
+    ) -> dict[str, JobState]:
         """List the runs of each job of which several are wanted, 200 a call."""
         by_job: dict[str, set[str]] = {}
         for job_id in job_ids:

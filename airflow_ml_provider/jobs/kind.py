@@ -24,8 +24,11 @@ class Watchable(Protocol):
         """Ask about one; a failure carries AWS's own reason."""
         ...
 
-    def states(self, client: Any, job_ids: Collection[str]) -> Mapping[str, JobState]:
-        """Ask about many in as few calls as AWS allows; one that AWS left out is missing here."""
+    def states(self, client: Any, job_ids: Collection[str], since: float) -> Mapping[str, JobState]:
+        """Ask about many, all of which ran at ``since`` (epoch seconds), in as few calls as can be.
+
+        One about which a list call does not say enough is missing here, and asked for by itself.
+        """
         ...
 
 

@@ -68,7 +68,12 @@ class ModelPackageStatus:
         reason = f"{package} is {status}" + (f": {described}" if described else "")
         return JobState(job_id, Phase.FAILED, status, reason=reason, result=result)
 
-    def states(self, client: Any, job_ids: Collection[str]) -> dict[str, JobState]:  # noqa: ARG002
+    def states(
+        self,
+        client: Any,  # noqa: ARG002
+        job_ids: Collection[str],  # noqa: ARG002
+        since: float,  # noqa: ARG002
+    ) -> dict[str, JobState]:
         """SageMaker lists packages of one group only: each is asked for by itself."""
         return {}
 

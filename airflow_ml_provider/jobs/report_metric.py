@@ -74,7 +74,12 @@ class ReportMetric:
             return JobState(job_id, Phase.FAILED, "False", reason=said, result={"value": number})
         return JobState(job_id, Phase.RUNNING, "False", reason=said)
 
-    def states(self, client: Any, job_ids: Collection[str]) -> dict[str, JobState]:  # noqa: ARG002
+    def states(
+        self,
+        client: Any,  # noqa: ARG002
+        job_ids: Collection[str],  # noqa: ARG002
+        since: float,  # noqa: ARG002
+    ) -> dict[str, JobState]:
         """S3 has no call for many objects: each is asked for by itself."""
         return {}
 

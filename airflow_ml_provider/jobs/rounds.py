@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import random
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from airflow_ml_provider.jobs.errors import JobTimeoutError, is_expired, is_transient
@@ -19,12 +19,18 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+# Clocks differ, and a list may lag: what changed so shortly before the last look is seen again.
+_OVERLAP_SECONDS = 300.0
+# So often everything since the beginning is listed again, should a list have left something out.
+_SWEEP_SECONDS = 3600.0
+
 
 @dataclass(eq=False)
 class Waiter:
     """Somebody who waits for a job until ``deadline``. Times are epoch seconds.
 
-    ``deliver`` is called once, with the final state or with the error that ends the wait.
+    ``deliver`` is called once, with the final state or with the error that ends the wait. The job
+    ran when the wait ``began``.
     """
 
     kind: Watchable
@@ -36,6 +42,10 @@ class Waiter:
     poll_seconds: float = POLL_SECONDS
     state: JobState | None = None
     ended: bool = False
+    seen: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.seen = self.began
 
     def interval_seconds(self, now: float) -> float:
         """How long this one may go unasked."""
@@ -48,20 +58,19 @@ class Waiter:
 
 
 class Rounds:
-    """One round after the other with one client, which ``client_factory`` makes when first needed.
+    """One round after the other with one client, which ``connect`` makes when first needed.
 
     A throttle or a lost connection holds everything back for a while and ends no wait before its
     deadline. Expired credentials make a new client.
     """
 
-    def __init__(
-        self, client_factory: Callable[[], Any], clock: Callable[[], float] = time.time
-    ) -> None:
-        self._client_factory = client_factory
+    def __init__(self, connect: Callable[[], Any], clock: Callable[[], float] = time.time) -> None:
+        self._connect = connect
         self._clock = clock
         self._client: Any = None
         self._failures = 0
         self._hold_until = 0.0
+        self._swept = clock()
         self._trouble: Exception | None = None
 
     def next_time(self, waiters: Collection[Waiter]) -> float:
@@ -77,7 +86,7 @@ class Rounds:
             # Who is past half of the interval rides along, so that the waiters fall into step.
             due = [one for one in waiters if one.due - one.interval_seconds(now) / 2 <= now]
             try:
-                self._ask(due)
+                self._ask(due, now)
             except Exception as error:  # noqa: BLE001 - the type of the error decides
                 if is_transient(error):
                     self._hold(error, len(waiters))
@@ -88,23 +97,27 @@ class Rounds:
                 self._failures, self._trouble = 0, None
         self._end_late(waiters)
 
-    def _ask(self, due: Collection[Waiter]) -> None:
+    def _ask(self, due: Collection[Waiter], now: float) -> None:
         if self._client is None:
-            self._client = self._client_factory()
+            self._client = self._connect()
+        sweeps = now - self._swept >= _SWEEP_SECONDS
+        since = min(one.began if sweeps else one.seen for one in due) - _OVERLAP_SECONDS
         by_kind: dict[str, dict[str, list[Waiter]]] = {}
         for waiter in due:
             by_kind.setdefault(waiter.kind.name, {}).setdefault(waiter.job_id, []).append(waiter)
         for jobs in by_kind.values():
             kind = next(iter(jobs.values()))[0].kind
-            for job_id, answer in ask(kind, self._client, jobs):
+            for job_id, answer in ask(kind, self._client, jobs, since):
                 for waiter in jobs[job_id]:
-                    self._note(waiter, answer)
+                    self._note(waiter, answer, now)
+        if sweeps:
+            self._swept = now
 
-    def _note(self, waiter: Waiter, answer: JobState | Exception) -> None:
+    def _note(self, waiter: Waiter, answer: JobState | Exception, asked: float) -> None:
         if isinstance(answer, Exception):
             waiter.end(answer)
             return
-        waiter.state = answer
+        waiter.state, waiter.seen = answer, asked
         if answer.phase.final:
             waiter.end(answer)
         now = self._clock()
@@ -129,14 +142,14 @@ class Rounds:
 
 
 def ask(
-    kind: Watchable, client: Any, job_ids: Collection[str]
+    kind: Watchable, client: Any, job_ids: Collection[str], since: float
 ) -> Iterator[tuple[str, JobState | Exception]]:
-    """Give the state of each job, or the error that is about this one alone.
+    """Give the state of each job that ran at ``since``, or the error that is about it alone.
 
     Many jobs are listed first; those that the list lacks, and a single one, are asked for by
     themselves, so no job costs more than one call of its own. A transient error is raised.
     """
-    listed = _list(kind, client, job_ids) if len(job_ids) > 1 else {}
+    listed = _list(kind, client, job_ids, since) if len(job_ids) > 1 else {}
     for job_id in job_ids:
         answer: JobState | Exception
         if job_id in listed:
@@ -151,9 +164,11 @@ def ask(
         yield job_id, answer
 
 
-def _list(kind: Watchable, client: Any, job_ids: Collection[str]) -> dict[str, JobState]:
+def _list(
+    kind: Watchable, client: Any, job_ids: Collection[str], since: float
+) -> dict[str, JobState]:
     try:
-        return dict(kind.states(client, job_ids))
+        return dict(kind.states(client, job_ids, since))
     except Exception as error:
         if is_transient(error):
             raise

@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_DescribeTrainingJo
 from __future__ import annotations
 
 import os
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_ml_provider.jobs.difference import differing
@@ -15,7 +16,7 @@ from airflow_ml_provider.jobs.errors import (
     is_not_found,
     is_transient,
 )
-from airflow_ml_provider.jobs.pages import items, wanted
+from airflow_ml_provider.jobs.pages import items
 from airflow_ml_provider.jobs.result import picked
 from airflow_ml_provider.jobs.state import JobState, LogStreams, Phase
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from airflow_ml_provider.jobs.state import Json
 
+_RUNNING = "InProgress"
 _PHASES = {
     "Completed": Phase.SUCCEEDED,
     "Failed": Phase.FAILED,
@@ -94,27 +96,34 @@ class SageMakerJobs:
             stopping=status == "Stopping",
         )
 
-    def states(self, client: Any, job_ids: Collection[str]) -> dict[str, JobState]:
-        """List the running ones, 100 a call; the rest changed and is missing here.
+    def states(self, client: Any, job_ids: Collection[str], since: float) -> dict[str, JobState]:
+        """List what was modified since then, 100 a call: a job that is not among it still runs.
 
-        Only Describe has a training job's FailureReason and result, so listing ended jobs is idle.
+        One that ended is missing here, because only Describe has a training job's FailureReason and
+        result. Where listing costs more calls than asking for each, as in an account with thousands
+        of other people's jobs, those not seen so far are missing too.
         """
         common = os.path.commonprefix(list(job_ids))  # noqa: RUF071 - letters are meant
         pages = items(
             client,
             f"list_{self._noun.lower()}_jobs",
             f"{self._noun}JobSummaries",
-            StatusEquals="InProgress",
-            SortBy="CreationTime",
-            SortOrder="Descending",
+            LastModifiedTimeAfter=datetime.fromtimestamp(since, timezone.utc),
             MaxResults=100,
             **({"NameContains": common} if common else {}),
         )
-        states = (
-            [JobState(one[self._name_key], Phase.RUNNING, "InProgress") for one in page]
-            for page in pages
-        )
-        return wanted(states, job_ids)
+        statuses: dict[str, str] = {}
+        unlisted = _RUNNING
+        for calls, page in enumerate(pages, start=1):
+            statuses |= {one[self._name_key]: one[f"{self._noun}JobStatus"] for one in page}
+            if calls > len(job_ids):
+                unlisted = "not seen"
+                break
+        return {
+            job_id: JobState(job_id, Phase.RUNNING, _RUNNING)
+            for job_id in job_ids
+            if statuses.get(job_id, unlisted) == _RUNNING
+        }
 
     def stop(self, client: Any, job_id: str) -> None:
         """Ask SageMaker to stop it: the container gets a SIGTERM and two minutes."""

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import logging
-import random
 import time
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from airflow_ml_provider.jobs.errors import RetryLaterError, TokensExhaustedError, is_transient
-from airflow_ml_provider.jobs.pace import backoff_seconds
+from airflow_ml_provider.jobs.errors import RetryLaterError, TokensExhaustedError
+from airflow_ml_provider.jobs.patience import insist
 from airflow_ml_provider.jobs.state import JobState, Phase
 from airflow_ml_provider.jobs.token import MAX_NUMBER, token
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from airflow_ml_provider.jobs.kind import JobKind
     from airflow_ml_provider.jobs.state import Json
 
 log = logging.getLogger(__name__)
-
-PATIENCE_SECONDS = 600.0
 
 
 class How(str, Enum):
@@ -44,13 +41,13 @@ class Started:
 
 def start(
     kind: JobKind,
-    client: Any,
+    connect: Callable[[], Any],
     request: Json,
     token_prefix: str,
     *,
-    earlier: Iterable[str] = (),
-    patience_seconds: float = PATIENCE_SECONDS,
-    clock: Callable[[], float] = time.monotonic,
+    deadline: float,
+    earlier: Sequence[str] = (),
+    clock: Callable[[], float] = time.time,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Started:
     """Find the job of ``token_prefix``, or start it.
@@ -59,38 +56,44 @@ def start(
     succeeded: adopt its result. It failed or was stopped: look at the next n.
 
     ``earlier`` are the prefixes of former tries (before a person cleared the task): a job of theirs
-    that still runs is attached to, not doubled; an ended one is left alone. A job that is being
-    stopped, a throttle or a lost connection is waited out for up to ``patience_seconds``; an answer
-    that was lost is found again by the token.
+    that still runs is attached to, not doubled; an ended one is left alone.
+
+    A job that is being stopped, a throttle or a lost connection is waited out until ``deadline``
+    (epoch seconds); an answer that was lost is found again by the token, because each attempt looks
+    before it submits. So ``connect`` must give clients that repeat nothing by themselves.
     """
-    give_up = clock() + patience_seconds
-    earlier = tuple(earlier)
-    failures = 0
-    while True:
-        try:
-            return _start(kind, client, request, token_prefix, earlier)
-        except Exception as error:  # noqa: PERF203 - a network call lies inside
-            if not is_transient(error) or clock() >= give_up:
-                raise
-            failures += 1
-            pause_seconds = backoff_seconds(failures, random.random())  # noqa: S311 - no secret
-            log.warning("Starting %s waits %.1f s: %s", token_prefix, pause_seconds, error)
-            sleep(pause_seconds)
+    return insist(
+        lambda: _start(kind, connect(), request, token_prefix, earlier),
+        f"Starting {token_prefix}",
+        deadline,
+        clock=clock,
+        sleep=sleep,
+    )
+
+
+def find_running(
+    kind: JobKind, client: Any, request: Json, token_prefixes: Iterable[str]
+) -> JobState | None:
+    """Look for the job of one of these prefixes that runs or is being stopped."""
+    for prefix in token_prefixes:
+        for number in range(1, MAX_NUMBER + 1):
+            state = kind.find(client, request, token(prefix, number))
+            if state is None:
+                break
+            if not state.phase.final:
+                return state
+    return None
 
 
 def _start(
-    kind: JobKind, client: Any, request: Json, token_prefix: str, earlier: tuple[str, ...]
+    kind: JobKind, client: Any, request: Json, token_prefix: str, earlier: Sequence[str]
 ) -> Started:
-    for prefix in earlier:
-        for number in range(1, MAX_NUMBER + 1):
-            state = _find(kind, client, request, token(prefix, number))
-            if state is None:
-                break
-            if state.phase is Phase.RUNNING:
-                return _take(kind, client, request, state)
+    running = find_running(kind, client, request, earlier)
+    if running is not None:
+        return _take(kind, client, request, running)
     for number in range(1, MAX_NUMBER + 1):
         name = token(token_prefix, number)
-        state = _find(kind, client, request, name)
+        state = kind.find(client, request, name)
         if state is None:
             job_id = kind.submit(client, request, name)
             log.info("Started %s job %s.", kind.name, job_id)
@@ -101,15 +104,10 @@ def _start(
     raise TokensExhaustedError(kind.name, token_prefix, MAX_NUMBER)
 
 
-def _find(kind: JobKind, client: Any, request: Json, name: str) -> JobState | None:
-    state = kind.find(client, request, name)
-    if state is not None and state.stopping:
+def _take(kind: JobKind, client: Any, request: Json, state: JobState) -> Started:
+    if state.stopping:
         # Next to it a new one would write to the same place; attached to, it would fail the task.
         raise RetryLaterError(f"{kind.name} job {state.job_id} is still being stopped.")
-    return state
-
-
-def _take(kind: JobKind, client: Any, request: Json, state: JobState) -> Started:
     how = How.ATTACHED if state.phase is Phase.RUNNING else How.ADOPTED
     log.info("%s %s job %s (%s).", how.value.capitalize(), kind.name, state.job_id, state.status)
     different = kind.differences(client, request, state.job_id)

@@ -21,8 +21,11 @@ from airflow_ml_provider.jobs.errors import (
     ReportError,
     is_not_found,
 )
+from airflow_ml_provider.jobs.patience import insist
+from airflow_ml_provider.jobs.token import token
 from airflow_ml_provider.links.console import JobLink, LogLink, console_url, log_url
 from airflow_ml_provider.operators.job_log import JobLog
+from airflow_ml_provider.operators.permanent import no_retry_of_permanent_errors
 from airflow_ml_provider.operators.spell import REPORT
 from airflow_ml_provider.operators.staging import filled, stage
 from airflow_ml_provider.operators.task_token import client_token, earlier_tokens, task_token
@@ -39,6 +42,10 @@ QUEUE_SECONDS = 1800.0
 """How long a job may wait for machines on top of its own runtime before the wait is given up."""
 JOB_KEY = "aws_job"
 _LOOK_SECONDS = 60.0
+# Airflow 3 gives a killed task 5 seconds.
+_KILLED_SECONDS = 3.0
+# Pauses before the looks for a job whose start a kill interrupted.
+_LOOKS_FOR_KILLED = (0.0, 0.5, 1.0, 2.0)
 _TRIGGER_LATE_SECONDS = 900.0
 
 
@@ -114,46 +121,38 @@ class RemoteJobOperator(BaseOperator):
         self.timeout_seconds = timeout_seconds
         self.log_lines = log_lines
         self._job_id: str | None = None
+        self._starting: tuple[dict[str, Any], str] | None = None
+        self._client: Any = None
+        self._killed = False
 
+    @no_retry_of_permanent_errors()
     def execute(self, context: Any) -> dict[str, Any]:
         """Start or find the job, then wait for it here or in the triggerer.
 
-        :raises AirflowFailException: AWS would refuse the request; all its problems are named.
+        :raises AirflowFailException: AWS would refuse, or refused, the request.
         :raises AirflowException: the job failed, was stopped or took too long.
         """
-        from airflow_ml_provider.jobs.start import start  # noqa: PLC0415 - a worker's business
+        return self._run(context)
 
-        kind = self._kind()
-        client = self._client(kind.service)
-        request = self._checked(kind, self._staged(context))
-        started = start(kind, client, request, task_token(context), earlier=earlier_tokens(context))
-        self._job_id = started.job_id
-        deadline = time.time() + self.timeout_seconds + QUEUE_SECONDS
-        self._say_where(context, kind, client, started.job_id)
-        state = started.state
-        log = self._job_log(kind, started.job_id)
-        if not state.phase.final:
-            if deferrable_by_default() if self.deferrable is None else self.deferrable:
-                self._defer(started.job_id, deadline)
-            state = self._wait(kind, client, started.job_id, deadline, log)
-        return self._finish(context, kind, client, state, log)
-
+    @no_retry_of_permanent_errors()
     def resume(self, context: Any, event: Mapping[str, Any]) -> dict[str, Any]:
         """Go on after the trigger; its event says which job, AWS is asked how it is."""
         from airflow_ml_provider.aws.watcher import wait_for  # noqa: PLC0415 - a worker's business
 
         self.log.info("Resumed by %s.", event)
         job_id, deadline = event["job_id"], event["deadline"]
+        read_until = event.get("log_read_until", 0.0)
         self._job_id = job_id
         kind = self._kind()
-        client = self._client(kind.service)
+        look_until = min(deadline, time.time() + _LOOK_SECONDS)
         try:
-            state = wait_for(kind, client, job_id, min(deadline, time.time() + _LOOK_SECONDS))
+            state = wait_for(kind, self._connect, job_id, look_until)
         except JobTimeoutError as error:
             if time.time() < deadline:
-                self._defer(job_id, deadline)
+                self._defer(job_id, event.get("began"), deadline, read_until)
             self._give_up(error)
-        return self._finish(context, kind, client, state, self._job_log(kind, job_id))
+        log = self._job_log(kind, job_id, read_until)
+        return self._finish(context, kind, state, deadline, log)
 
     def resume_execution(
         self, next_method: str, next_kwargs: dict[str, Any] | None, context: Any
@@ -170,21 +169,77 @@ class RemoteJobOperator(BaseOperator):
             raise
 
     def on_kill(self) -> None:
-        """Stop the job that this process started or found."""
-        if self.stop_on_kill and self._job_id:
-            kind = self._kind()
-            kind.stop(self._client(kind.service), self._job_id)
-            self.log.info("Stopped %s job %s.", self.kind, self._job_id)
+        """Stop the job that this process started, found, or is just about to start.
+
+        Airflow 3 calls it from a signal handler and ends the process five seconds later.
+        """
+        self._killed = True
+        self._stop(_KILLED_SECONDS)
+
+    def _run(self, context: Any) -> dict[str, Any]:
+        began = time.time()
+        deadline = began + self.timeout_seconds + QUEUE_SECONDS
+        kind = self._kind()
+        request = self._checked(kind, self._staged(context, deadline))
+        state = self._start(context, kind, request, deadline)
+        self._say_where(context, kind, state.job_id)
+        log = self._job_log(kind, state.job_id)
+        if not state.phase.final:
+            if deferrable_by_default() if self.deferrable is None else self.deferrable:
+                self._defer(state.job_id, began, deadline, began)
+            state = self._wait(kind, state.job_id, deadline, log)
+        return self._finish(context, kind, state, deadline, log)
 
     def _kind(self) -> JobKind:
         from airflow_ml_provider.jobs.registry import kind  # noqa: PLC0415 - a worker's business
 
         return kind(self.kind)
 
-    def _client(self, service: str) -> Any:
-        return AwsConnection(self.aws_conn_id, self.region_name).client(service)
+    def _aws(self) -> AwsConnection:
+        return AwsConnection(self.aws_conn_id, self.region_name)
 
-    def _staged(self, context: Any) -> Any:
+    def _connect(self) -> Any:
+        self._client = self._aws().client(self._kind().service, repeats=False)
+        return self._client
+
+    def _start(
+        self, context: Any, kind: JobKind, request: dict[str, Any], deadline: float
+    ) -> JobState:
+        from airflow_ml_provider.jobs.start import start  # noqa: PLC0415 - a worker's business
+
+        prefix = task_token(context)
+        self._starting = (request, prefix)
+        earlier = earlier_tokens(context)
+        started = start(kind, self._connect, request, prefix, deadline=deadline, earlier=earlier)
+        self._job_id, self._starting = started.job_id, None
+        if self._killed:
+            self.on_kill()
+            raise AirflowException(f"The task was killed while it started {started.job_id}.")
+        return started.state
+
+    def _just_started(self) -> str | None:
+        from airflow_ml_provider.jobs.start import find_running  # noqa: PLC0415
+
+        if self._starting is None or self._client is None:
+            return None
+        request, prefix = self._starting
+        # The call that was interrupted may be carried out yet.
+        for pause_seconds in _LOOKS_FOR_KILLED:
+            time.sleep(pause_seconds)
+            if found := find_running(self._kind(), self._client, request, [prefix]):
+                return found.job_id
+        return None
+
+    def _stop(self, patience_seconds: float) -> None:
+        job_id = (self._job_id or self._just_started()) if self.stop_on_kill else None
+        if job_id:
+            # The connection can't be asked for here: its answer may be what a kill interrupted.
+            client = self._client or self._connect()
+            deadline = time.time() + patience_seconds
+            insist(lambda: self._kind().stop(client, job_id), f"Stopping {job_id}", deadline)
+            self.log.info("Stopped %s job %s.", self.kind, job_id)
+
+    def _staged(self, context: Any, deadline: float) -> Any:
         uris: dict[str, str] = {}
         if self.code:
             defaults = account()
@@ -193,7 +248,11 @@ class RemoteJobOperator(BaseOperator):
                 message = "code_root: missing; give code_root= or configure `root`"
                 raise AirflowFailException(message)
             folder = Path(self.code_folder or self.dag.folder)
-            uris = stage(self._client("s3"), self.code, folder, root, defaults)
+            uris = insist(
+                lambda: stage(self._aws().client("s3"), self.code, folder, root, defaults),
+                "Staging code",
+                deadline,
+            )
         return filled(self.request, uris, client_token(context))
 
     def _checked(self, kind: JobKind, request: Any) -> dict[str, Any]:
@@ -212,17 +271,19 @@ class RemoteJobOperator(BaseOperator):
             raise AirflowFailException(message)
         return coerced
 
-    def _say_where(self, context: Any, kind: JobKind, client: Any, job_id: str) -> None:
+    def _say_where(self, context: Any, kind: JobKind, job_id: str) -> None:
         ti = context["ti"]
         ti.xcom_push(key=JOB_KEY, value={"kind": kind.name, "job_id": job_id})
-        job = console_url(client, kind.console_path(job_id))
-        log = log_url(client, kind.logs(job_id, self.request))
+        job = console_url(self._client, kind.console_path(job_id))
+        log = log_url(self._client, kind.logs(job_id, self.request))
         for link, url in ((JobLink, job), (LogLink, log)):
             if url:
                 ti.xcom_push(key=link.xcom_key, value=url)
                 self.log.info("%s: %s", link.name, url)
 
-    def _defer(self, job_id: str, deadline: float) -> NoReturn:
+    def _defer(
+        self, job_id: str, began: float | None, deadline: float, log_read_until: float
+    ) -> NoReturn:
         from airflow_ml_provider.triggers.remote_job import (  # noqa: PLC0415 - needs no parse
             RemoteJobTrigger,
         )
@@ -232,6 +293,10 @@ class RemoteJobOperator(BaseOperator):
                 kind=self.kind,
                 job_id=job_id,
                 deadline=deadline,
+                began=began,
+                logs=[(one.group, one.prefix) for one in self._kind().logs(job_id, self.request)],
+                log_lines=self.log_lines,
+                log_read_until=log_read_until,
                 aws_conn_id=self.aws_conn_id,
                 region_name=self.region_name,
                 poll_seconds=self.poll_seconds,
@@ -242,44 +307,47 @@ class RemoteJobOperator(BaseOperator):
             timeout=timedelta(seconds=deadline - time.time() + _TRIGGER_LATE_SECONDS),
         )
 
-    def _wait(
-        self, kind: JobKind, client: Any, job_id: str, deadline: float, log: JobLog
-    ) -> JobState:
+    def _wait(self, kind: JobKind, job_id: str, deadline: float, log: JobLog) -> JobState:
         from airflow_ml_provider.aws.watcher import wait_for  # noqa: PLC0415 - a worker's business
 
         def print_log(_: JobState) -> None:
             log.print_new()
 
+        poll_seconds = self.poll_seconds
         try:
             return wait_for(
-                kind, client, job_id, deadline, print_log, poll_seconds=self.poll_seconds
+                kind, self._connect, job_id, deadline, print_log, poll_seconds=poll_seconds
             )
         except JobTimeoutError as error:
             self._give_up(error)
 
     def _give_up(self, error: JobTimeoutError) -> NoReturn:
-        self.on_kill()
+        self._stop(_LOOK_SECONDS)
         stopped = "It was stopped" if self.stop_on_kill else "It was left running"
         message = f"{error} {stopped}; timeout_seconds is {self.timeout_seconds}."
         raise AirflowException(message) from error
 
-    def _job_log(self, kind: JobKind, job_id: str) -> JobLog:
+    def _job_log(self, kind: JobKind, job_id: str, since: float = 0.0) -> JobLog:
         streams = kind.logs(job_id, self.request)
-        return JobLog(self._client("logs"), streams, self.log, self.log_lines)
+        return JobLog(self._aws().client("logs"), streams, self.log, self.log_lines, since)
 
     def _finish(
-        self, context: Any, kind: JobKind, client: Any, state: JobState, log: JobLog
+        self, context: Any, kind: JobKind, state: JobState, deadline: float, log: JobLog
     ) -> dict[str, Any]:
         from airflow_ml_provider.jobs.state import Phase  # noqa: PLC0415 - a worker's business
 
         log.print_new()
+        if state.phase is Phase.STOPPED and not self._has_own(context, kind, deadline):
+            self.log.info("%s was stopped because the task was cleared.", state.job_id)
+            return self._run(context)
         if state.phase is not Phase.SUCCEEDED:
-            lines = [str(JobFailedError(kind.name, state))]
-            lines += [url for url in [console_url(client, kind.console_path(state.job_id))] if url]
-            lines += ["The last lines of its log:", *log.tail] if log.tail else []
+            url = console_url(self._client, kind.console_path(state.job_id))
+            lines = [str(JobFailedError(kind.name, state)), *([url] if url else [])]
+            tail = log.tail or self._job_log(kind, state.job_id).new_lines()
+            lines += ["The last lines of its log:", *tail] if tail else []
             raise AirflowException("\n".join(lines))
         if self.report:
-            context["ti"].xcom_push(key=REPORT, value=self._read_report(self.report))
+            context["ti"].xcom_push(key=REPORT, value=self._read_report(self.report, deadline))
         return {
             "job_id": state.job_id,
             "status": state.status,
@@ -287,12 +355,22 @@ class RemoteJobOperator(BaseOperator):
             "outputs": dict(self.outputs),
         }
 
-    def _read_report(self, uri: str) -> Any:
+    def _has_own(self, context: Any, kind: JobKind, deadline: float) -> bool:
+        """Whether a job was started since the task was cleared: then it is the one waited for."""
+        first = token(task_token(context), 1)
+        found = insist(
+            lambda: kind.find(self._connect(), self.request, first), f"Finding {first}", deadline
+        )
+        return found is not None
+
+    def _read_report(self, uri: str, deadline: float) -> Any:
         from airflow_ml_provider.aws.reports import read_report  # noqa: PLC0415
 
         # A retry would adopt the same job and find the same report.
         try:
-            return read_report(self._client("s3"), uri)
+            return insist(
+                lambda: read_report(self._aws().client("s3"), uri), f"Reading {uri}", deadline
+            )
         except ReportError as error:
             raise AirflowFailException(str(error)) from error
         except Exception as error:

@@ -14,6 +14,7 @@ from airflow_ml_provider._compat import (
     PokeReturnValue,
     deferrable_by_default,
 )
+from airflow_ml_provider.jobs.errors import is_transient
 from airflow_ml_provider.jobs.state import Phase
 from airflow_ml_provider.triggers.connection import AwsConnection
 
@@ -61,7 +62,13 @@ class WatchSensor(BaseSensorOperator):
 
         watched = watchable(self.watchable_name)
         client = AwsConnection(self.aws_conn_id, self.region_name).client(watched.service)
-        state = watched.state(client, self.watched_id())
+        try:
+            state = watched.state(client, self.watched_id())
+        except Exception as error:
+            if not is_transient(error):
+                raise
+            self.log.warning("AWS could not be asked, the wait goes on: %s", error)
+            return PokeReturnValue(is_done=False)
         self.log.info("%s: %s %s", self.watchable_name, state.status, state.reason or "")
         if state.phase in {Phase.FAILED, Phase.STOPPED}:
             raise AirflowException(f"{self.watchable_name} {state.status}: {state.reason}")

@@ -14,18 +14,23 @@ class AwsConnection:
     aws_conn_id: str | None = "aws_default"
     region_name: str | None = None
 
-    def client(self, service: str) -> Any:
+    def client(self, service: str, *, repeats: bool = True) -> Any:
         """Make a boto3 client; its retries and timeouts are ours unless the connection has some.
 
-        Reads the connection, so it blocks: on an event loop call it in a thread.
+        Without ``repeats`` each call is made once, whatever the connection says: for callers that
+        wait trouble out themselves, and for submits that AWS would take for a second job. Reads the
+        connection, so it blocks: on an event loop call it in a thread.
         """
         from airflow.providers.amazon.aws.hooks.base_aws import (  # noqa: PLC0415 - heavy
             AwsGenericHook,
         )
 
-        from airflow_ml_provider.aws.clients import config  # noqa: PLC0415 - imports botocore
+        from airflow_ml_provider.aws.clients import config, once  # noqa: PLC0415 - imports botocore
 
         hook: Any = AwsGenericHook(
             aws_conn_id=self.aws_conn_id, region_name=self.region_name, client_type=service
         )
-        return hook.get_client_type(config=config().merge(hook.config))
+        chosen = config().merge(hook.config)
+        if not repeats:
+            chosen = chosen.merge(once())
+        return hook.get_client_type(config=chosen)

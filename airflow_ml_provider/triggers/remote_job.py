@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from contextlib import suppress
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
+from asgiref.sync import sync_to_async
 
 from airflow_ml_provider._compat import task_left_trigger
-from airflow_ml_provider.jobs.registry import KINDS, watchable
+from airflow_ml_provider.jobs.patience import insist
+from airflow_ml_provider.jobs.registry import KINDS
+from airflow_ml_provider.jobs.state import LogStreams
 from airflow_ml_provider.triggers.connection import AwsConnection
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
+
+    from airflow_ml_provider.aws.log_follower import FollowedLog
 
 _CONNECTING_SECONDS = 120.0
+_STOPPING_SECONDS = 60.0
 
 
 class RemoteJobTrigger(BaseTrigger):
@@ -23,6 +32,11 @@ class RemoteJobTrigger(BaseTrigger):
     ``kind`` is a name of the registry of watchables. All triggers of one process that ask the same
     service by the same connection and region share one thread and one client. The event holds
     ``job_id``, ``deadline`` and ``phase``; the last is a hint only, the task asks AWS itself.
+
+    The job ran at ``began`` (epoch seconds, by default when the trigger is made); how often it is
+    asked for depends on how long ago that was. Its log, at most ``log_lines`` lines at a time from
+    the ``logs`` (pairs of group and stream prefix), is followed into the task's log; the event's
+    ``log_read_until`` says how far.
 
     A person who kills, clears or marks the waiting task stops its job if ``stop_on_kill``; a
     triggerer that stops or hands the trigger on stops nothing.
@@ -34,6 +48,10 @@ class RemoteJobTrigger(BaseTrigger):
         kind: str,
         job_id: str,
         deadline: float,
+        began: float | None = None,
+        logs: Sequence[Sequence[str]] = (),
+        log_lines: int = 0,
+        log_read_until: float | None = None,
         aws_conn_id: str | None = "aws_default",
         region_name: str | None = None,
         poll_seconds: float = 60.0,
@@ -43,6 +61,10 @@ class RemoteJobTrigger(BaseTrigger):
         self.kind = kind
         self.job_id = job_id
         self.deadline = deadline
+        self.began = time.time() if began is None else began
+        self.logs = [list(streams) for streams in logs]
+        self.log_lines = log_lines
+        self.log_read_until = self.began if log_read_until is None else log_read_until
         self.aws_conn_id = aws_conn_id
         self.region_name = region_name
         self.poll_seconds = poll_seconds
@@ -56,6 +78,10 @@ class RemoteJobTrigger(BaseTrigger):
                 "kind": self.kind,
                 "job_id": self.job_id,
                 "deadline": self.deadline,
+                "began": self.began,
+                "logs": self.logs,
+                "log_lines": self.log_lines,
+                "log_read_until": self.log_read_until,
                 "aws_conn_id": self.aws_conn_id,
                 "region_name": self.region_name,
                 "poll_seconds": self.poll_seconds,
@@ -69,19 +95,22 @@ class RemoteJobTrigger(BaseTrigger):
 
         loop = asyncio.get_running_loop()
 
-        def client() -> Any:
+        def connect(service: str) -> Any:
             # Called in the watcher's thread, from where Airflow 3 can't be asked for a connection.
-            made = asyncio.run_coroutine_threadsafe(self._client(), loop)
+            made = asyncio.run_coroutine_threadsafe(self._client(service), loop)
             return made.result(_CONNECTING_SECONDS)
 
+        log = self._followed(loop) if self.logs and self.log_lines else None
         try:
             state = await wait(
                 self.kind,
                 self.job_id,
                 (self.aws_conn_id, self.region_name),
-                client,
+                connect,
                 deadline=self.deadline,
+                began=self.began,
                 poll_seconds=self.poll_seconds,
+                log=log,
             )
             phase = state.phase.value
         except asyncio.CancelledError:
@@ -91,18 +120,45 @@ class RemoteJobTrigger(BaseTrigger):
         except Exception as error:  # noqa: BLE001 - the task asks AWS again and fails with reason
             self.log.warning("Waiting for %s %s ended: %s", self.kind, self.job_id, error)
             phase = "unknown"
-        event = {"job_id": self.job_id, "deadline": self.deadline, "phase": phase}
+        event = {
+            "job_id": self.job_id,
+            "began": self.began,
+            "deadline": self.deadline,
+            "phase": phase,
+            "log_read_until": log.read_until if log else self.log_read_until,
+        }
         yield TriggerEvent(event)  # type: ignore[no-untyped-call]
 
     async def on_kill(self) -> None:
         """Stop the job, if it is one."""
         if self.stop_on_kill and self.kind in KINDS:
-            client = await self._client()
-            await asyncio.to_thread(KINDS[self.kind].stop, client, self.job_id)
+            kind = KINDS[self.kind]
+            aws = AwsConnection(self.aws_conn_id, self.region_name)
+
+            def stop() -> None:
+                kind.stop(aws.client(kind.service), self.job_id)
+
+            deadline = time.time() + _STOPPING_SECONDS
+            await sync_to_async(insist)(stop, f"Stopping {self.job_id}", deadline)
             self.log.info("Stopped %s job %s: its task was killed.", self.kind, self.job_id)
 
-    async def _client(self) -> Any:
-        from asgiref.sync import sync_to_async  # noqa: PLC0415
+    def _followed(self, loop: asyncio.AbstractEventLoop) -> FollowedLog:
+        from airflow_ml_provider.aws.log_follower import FollowedLog  # noqa: PLC0415
 
+        # Airflow finds the task's log by the context of this coroutine.
+        context = copy_context()
+
+        def tell(lines: Sequence[str]) -> None:
+            with suppress(RuntimeError):  # the loop was closed: nobody reads any more
+                loop.call_soon_threadsafe(self._print, lines, context=context)
+
+        streams = [LogStreams(group, prefix) for group, prefix in self.logs]
+        return FollowedLog(streams, self.log_lines, tell, self.began, self.log_read_until)
+
+    def _print(self, lines: Sequence[str]) -> None:
+        for line in lines:
+            self.log.info("%s", line)
+
+    async def _client(self, service: str) -> Any:
         aws = AwsConnection(self.aws_conn_id, self.region_name)
-        return await sync_to_async(aws.client)(watchable(self.kind).service)
+        return await sync_to_async(aws.client)(service, repeats=False)

@@ -41,7 +41,7 @@ class Jobs:
         phase = self.ended.get(job_id, Phase.RUNNING)
         return JobState(job_id, phase, phase.value)
 
-    def states(self, client, job_ids):
+    def states(self, client, job_ids, since):
         self.lists.append(len(job_ids))
         self._made(client)
         self.listed.set()
@@ -61,7 +61,7 @@ def jobs(monkeypatch):
     assert not any(thread.is_alive() for thread in left)
 
 
-def waits(job_id, factory=object, key="key", deadline=None, poll_seconds=POLL):
+def waits(job_id, factory=lambda _: object(), key="key", deadline=None, poll_seconds=POLL):
     deadline = time.time() + 30 if deadline is None else deadline
     return wait("fake", job_id, key, factory, deadline=deadline, poll_seconds=poll_seconds)
 
@@ -78,7 +78,7 @@ def test_a_thousand_waiters_cost_one_thread_one_client_and_one_call_a_poll(jobs)
     names = [f"job-{number}" for number in range(1000)]
     made = []
 
-    def factory():
+    def factory(service):
         made.append(threading.current_thread())
         return "client"
 
@@ -117,7 +117,7 @@ def test_keys_have_watchers_of_their_own(jobs):
     jobs.ended = {"a": Phase.SUCCEEDED, "b": Phase.SUCCEEDED}
 
     async def main():
-        await asyncio.gather(waits("a", key="eu", factory=lambda: 1), waits("b", key="us"))
+        await asyncio.gather(waits("a", key="eu", factory=lambda _: 1), waits("b", key="us"))
 
     asyncio.run(main())
     assert len(jobs.threads) == len(jobs.clients) == 2
@@ -163,7 +163,7 @@ def test_a_dying_thread_fails_its_waiters_and_the_next_wait_starts_another(jobs)
 
 
 def test_a_client_that_can_not_be_made_fails_the_wait(jobs):
-    def factory():
+    def factory(service):
         raise LookupError("no connection")
 
     with pytest.raises(LookupError, match="no connection"):
@@ -268,7 +268,7 @@ def test_a_synchronous_wait_has_the_same_pace(jobs):
         if clock.now > 100:
             jobs.ended["a"] = Phase.SUCCEEDED
 
-    state = wait_for(jobs, "client", "a", 3600, on_poll, clock=clock, sleep=clock.sleep)
+    state = wait_for(jobs, object, "a", 3600, on_poll, clock=clock, sleep=clock.sleep)
     assert state.phase is Phase.SUCCEEDED
     times = [when for when, _ in polls]
     assert times[:4] == [0, 5, 10, 15]
@@ -280,5 +280,5 @@ def test_a_synchronous_wait_rides_out_trouble_and_keeps_its_deadline(jobs):
     clock = Clock()
     jobs.errors = [ConnectionResetError()] * 3
     with pytest.raises(JobTimeoutError):
-        wait_for(jobs, None, "a", 60, clock=clock, sleep=clock.sleep)
+        wait_for(jobs, object, "a", 60, clock=clock, sleep=clock.sleep)
     assert (clock.now, jobs.errors) == (60, [])

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import functools
+import math
 
 import botocore.session
 import pytest
 from botocore.exceptions import ClientError
 from botocore.validate import ParamValidator
+
+from airflow_ml_provider.jobs.start import start
 
 SESSION = botocore.session.Session()
 
@@ -56,6 +59,16 @@ class FakeAws:
         if isinstance(answer, Exception):
             raise answer
         return answer
+
+
+@pytest.fixture
+def begin():
+    """Start a job with one client and without end of patience."""
+
+    def begin(kind, client, request, token, **options):
+        return start(kind, lambda: client, request, token, deadline=math.inf, **options)
+
+    return begin
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ def test_is_published_when_a_marker_is_there(aws, uri, keys, marker):
     assert state.phase is (Phase.SUCCEEDED if marker else Phase.RUNNING)
     assert state.result == ({"uri": uri, "marker": marker} if marker else {})
     assert fake.actions == DATASET_PUBLISHED.actions
-    assert DATASET_PUBLISHED.states(fake.client, [uri]) == {}
+    assert DATASET_PUBLISHED.states(fake.client, [uri], 0.0) == {}
 
 
 def test_an_empty_folder_is_not_published(aws):

@@ -7,7 +7,7 @@ import pytest
 
 from airflow_ml_provider.jobs.emr_serverless import EMR_SERVERLESS
 from airflow_ml_provider.jobs.errors import JobNotFoundError
-from airflow_ml_provider.jobs.start import How, start
+from airflow_ml_provider.jobs.start import How
 from airflow_ml_provider.jobs.state import LogStreams, Phase
 
 NOW = datetime.now(timezone.utc)
@@ -139,7 +139,7 @@ def test_one_list_call_for_the_runs_of_an_application(emr):
     emr.runs["jr-t-0"]["state"] = "SUCCESS"
     emr.runs["jr-t-1"]["state"] = "CANCELLING"
     emr.fake.calls.clear()
-    states = EMR_SERVERLESS.states(emr.client, [*ids, "other/jr"])
+    states = EMR_SERVERLESS.states(emr.client, [*ids, "other/jr"], 0.0)
     assert states.keys() == set(ids[1:])
     assert [states[name].stopping for name in ids[1:]] == [True, False, False]
     assert emr.fake.names() == ["ListJobRuns"]
@@ -198,9 +198,9 @@ def test_places():
     assert (operation, bool(params["clientToken"])) == ("StartJobRun", True)
 
 
-def test_actions_are_those_of_the_calls(emr):
-    started = start(EMR_SERVERLESS, emr.client, REQUEST, "t")
+def test_actions_are_those_of_the_calls(begin, emr):
+    started = begin(EMR_SERVERLESS, emr.client, REQUEST, "t")
     assert started.how is How.CREATED
-    assert start(EMR_SERVERLESS, emr.client, REQUEST, "t").how is How.ATTACHED
+    assert begin(EMR_SERVERLESS, emr.client, REQUEST, "t").how is How.ATTACHED
     EMR_SERVERLESS.stop(emr.client, started.job_id)
     assert emr.fake.actions == EMR_SERVERLESS.actions

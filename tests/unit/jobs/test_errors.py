@@ -7,11 +7,13 @@ from botocore import exceptions as botocore_exceptions
 
 from airflow_ml_provider.jobs.errors import (
     JobFailedError,
+    JobNotFoundError,
     JobTimeoutError,
     RetryLaterError,
     error_code,
     is_expired,
     is_not_found,
+    is_permanent,
     is_transient,
 )
 from airflow_ml_provider.jobs.state import JobState, Phase
@@ -113,3 +115,15 @@ def test_a_failure_names_the_reason():
 def test_a_timeout_names_the_last_trouble():
     assert str(JobTimeoutError("glue", "j", "RUNNING", None)).endswith("deadline passed.")
     assert "Throttled" in str(JobTimeoutError("glue", "j", "RUNNING", OSError("Throttled")))
+
+
+@pytest.mark.parametrize("code", ["AccessDeniedException", "ValidationException", "AccessDenied"])
+def test_what_is_permanent(refusal, code):
+    assert is_permanent(refusal(code))
+    assert not is_permanent(refusal(code, status=503))
+
+
+def test_an_unknown_job_is_permanent_and_a_full_quota_is_not(refusal):
+    assert is_permanent(JobNotFoundError("glue", "a/b"))
+    assert not is_permanent(refusal("ResourceLimitExceeded"))
+    assert not is_permanent(refusal("ThrottlingException"))

@@ -7,7 +7,7 @@ import pytest
 
 from airflow_ml_provider.jobs.errors import JobError, JobNotFoundError, is_transient
 from airflow_ml_provider.jobs.glue import GLUE, TOKEN_ARGUMENT
-from airflow_ml_provider.jobs.start import How, start
+from airflow_ml_provider.jobs.start import How
 from airflow_ml_provider.jobs.state import LogStreams, Phase
 
 NOW = datetime.now(timezone.utc)
@@ -164,14 +164,14 @@ def test_a_missing_job_has_no_runs_and_a_refusal_is_passed_on(aws, refusal):
         GLUE.find(fake.client, REQUEST, "t-1")
 
 
-def test_too_many_runs_at_once_is_waited_out(glue, refusal):
+def test_too_many_runs_at_once_is_waited_out(begin, glue, refusal):
     world = glue()
     start_run = world.fake.answers["StartJobRun"]
     too_many = refusal("ConcurrentRunsExceededException")
     assert is_transient(too_many)
     world.fake.answers["StartJobRun"] = [too_many, too_many, start_run]
     pauses = []
-    started = start(GLUE, world.client, REQUEST, "t", sleep=pauses.append)
+    started = begin(GLUE, world.client, REQUEST, "t", sleep=pauses.append)
     assert (started.job_id, started.how, len(pauses)) == ("daily/jr_0", How.CREATED, 2)
 
 
@@ -215,7 +215,7 @@ def test_an_unknown_run(glue, refusal):
 
 def test_one_list_call_for_the_runs_of_a_job(glue):
     world = glue(runs=[run("jr_1"), run("jr_2", "FAILED", ErrorMessage="boom"), run("jr_3")])
-    states = GLUE.states(world.client, ["daily/jr_1", "daily/jr_2", "other/jr_9"])
+    states = GLUE.states(world.client, ["daily/jr_1", "daily/jr_2", "other/jr_9"], 0.0)
     assert {name: state.phase for name, state in states.items()} == {
         "daily/jr_1": Phase.RUNNING,
         "daily/jr_2": Phase.FAILED,
@@ -266,13 +266,13 @@ def test_places():
     assert GLUE.console_path("a/b/jr") == "gluestudio/home#/job/a/b/run/jr"
 
 
-def test_actions_are_those_of_the_calls(glue):
+def test_actions_are_those_of_the_calls(begin, glue):
     world = glue(jobs={"daily": {}})
-    assert start(GLUE, world.client, REQUEST, "t").how is How.CREATED
-    assert start(GLUE, world.client, {**REQUEST, "JobName": "daily"}, "t").how is How.ATTACHED
+    assert begin(GLUE, world.client, REQUEST, "t").how is How.CREATED
+    assert begin(GLUE, world.client, {**REQUEST, "JobName": "daily"}, "t").how is How.ATTACHED
     world.jobs.clear()
-    start(GLUE, world.client, REQUEST, "other")
+    begin(GLUE, world.client, REQUEST, "other")
     GLUE.state(world.client, "daily/jr_0")
-    GLUE.states(world.client, ["daily/jr_0", "daily/jr_1"])
+    GLUE.states(world.client, ["daily/jr_0", "daily/jr_1"], 0.0)
     GLUE.stop(world.client, "daily/jr_0")
     assert world.fake.actions == GLUE.actions

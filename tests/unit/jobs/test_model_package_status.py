@@ -50,7 +50,7 @@ def test_the_newest_of_a_group(aws):
     state = MODEL_PACKAGE_STATUS.state(fake.client, job_id)
     assert state.result == {"ModelPackageArn": ARN, "ModelApprovalStatus": "Approved"}
     assert fake.actions == MODEL_PACKAGE_STATUS.actions
-    assert MODEL_PACKAGE_STATUS.states(fake.client, [job_id]) == {}
+    assert MODEL_PACKAGE_STATUS.states(fake.client, [job_id], 0.0) == {}
 
 
 def test_an_unknown_package(aws, refusal):

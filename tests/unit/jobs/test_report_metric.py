@@ -59,7 +59,7 @@ def test_an_id_is_canonical():
     one = metric_id(URI, ("a", "b"), ">", 1)
     assert one == metric_id(URI, ["a", "b"], ">", 1.0)
     assert json.loads(one)["path"] == ["a", "b"]
-    assert REPORT_METRIC.states(None, [one]) == {}
+    assert REPORT_METRIC.states(None, [one], 0.0) == {}
 
 
 @pytest.mark.parametrize(

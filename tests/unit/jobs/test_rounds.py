@@ -13,7 +13,7 @@ class Jobs:
     def __init__(self, name="fake", **phases):
         self.name = name
         self.phases = phases
-        self.lists, self.singles, self.clients = [], [], []
+        self.lists, self.singles, self.clients, self.since = [], [], [], []
         self.list_error = self.single_error = None
 
     def state(self, client, job_id):
@@ -26,8 +26,9 @@ class Jobs:
         phase = self.phases[job_id]
         return JobState(job_id, phase, phase.value)
 
-    def states(self, client, job_ids):
+    def states(self, client, job_ids, since):
         self.lists.append(sorted(job_ids))
+        self.since.append(since)
         if self.list_error:
             raise self.list_error
         running = [one for one in job_ids if self.phases.get(one) is Phase.RUNNING]
@@ -54,7 +55,7 @@ def waiter(kind, job_id, *, deadline=10_000.0, due=1000.0):
 
 def test_many_are_listed_and_the_rest_asked_once():
     jobs = Jobs(a=Phase.RUNNING, b=Phase.SUCCEEDED)
-    answers = dict(ask(jobs, None, ["a", "b", "c"]))
+    answers = dict(ask(jobs, None, ["a", "b", "c"], 0.0))
     assert answers["a"].phase is Phase.RUNNING
     assert answers["b"].phase is Phase.SUCCEEDED
     assert isinstance(answers["c"], JobNotFoundError)
@@ -63,14 +64,14 @@ def test_many_are_listed_and_the_rest_asked_once():
 
 def test_a_single_one_is_not_listed():
     jobs = Jobs(a=Phase.RUNNING)
-    assert dict(ask(jobs, None, ["a"]))["a"].phase is Phase.RUNNING
+    assert dict(ask(jobs, None, ["a"], 0.0))["a"].phase is Phase.RUNNING
     assert jobs.lists == []
 
 
 def test_who_may_not_list_asks_singly(refusal):
     jobs = Jobs(a=Phase.RUNNING, b=Phase.RUNNING)
     jobs.list_error = refusal("AccessDeniedException")
-    assert len(dict(ask(jobs, None, ["a", "b"]))) == 2
+    assert len(dict(ask(jobs, None, ["a", "b"], 0.0))) == 2
     assert jobs.singles == ["a", "b"]
 
 
@@ -78,10 +79,10 @@ def test_a_throttle_is_raised(refusal):
     jobs = Jobs(a=Phase.RUNNING, b=Phase.SUCCEEDED)
     jobs.list_error = refusal("ThrottlingException")
     with pytest.raises(Exception, match="Throttling"):
-        list(ask(jobs, None, ["a", "b"]))
+        list(ask(jobs, None, ["a", "b"], 0.0))
     jobs.list_error, jobs.single_error = None, refusal("ThrottlingException")
     with pytest.raises(Exception, match="Throttling"):
-        list(ask(jobs, None, ["a", "b"]))
+        list(ask(jobs, None, ["a", "b"], 0.0))
 
 
 def test_a_round_delivers_what_is_final(clock):
@@ -181,3 +182,29 @@ def test_an_error_about_one_job_ends_its_wait_alone(clock):
 
 def test_nobody_waiting_is_due_at_once(clock):
     assert Rounds(lambda: None, clock).next_time([]) == 0.0
+
+
+def test_lists_ask_for_what_changed_since_the_last_look_and_once_an_hour_for_all(clock):
+    jobs = Jobs(a=Phase.RUNNING, b=Phase.RUNNING)
+    pair = [waiter(jobs, name, deadline=1e6)[0] for name in "ab"]
+    rounds = Rounds(object, clock)
+    asked = []
+    while clock.now < 6000:
+        rounds.run(pair)
+        asked.append(clock.now)
+        clock.now = rounds.next_time(pair)
+    seen = [1000.0, *asked]
+    swept = next(number for number, now in enumerate(asked) if now >= 4600)
+    expected = [1000.0 if number == swept else last for number, last in enumerate(seen)]
+    assert jobs.since == [last - 300 for last in expected[: len(asked)]]
+
+
+def test_a_look_that_failed_is_made_up_for(clock, refusal):
+    jobs = Jobs(a=Phase.RUNNING, b=Phase.RUNNING)
+    pair = [waiter(jobs, name)[0] for name in "ab"]
+    rounds = Rounds(object, clock)
+    jobs.list_error = refusal("ThrottlingException")
+    rounds.run(pair)
+    jobs.list_error, clock.now = None, rounds.next_time(pair)
+    rounds.run(pair)
+    assert jobs.since == [700.0, 700.0]

@@ -7,7 +7,7 @@ import pytest
 
 from airflow_ml_provider.jobs.errors import JobNotFoundError
 from airflow_ml_provider.jobs.sagemaker import PROCESSING, TRAINING
-from airflow_ml_provider.jobs.start import How, start
+from airflow_ml_provider.jobs.start import How
 from airflow_ml_provider.jobs.state import LogStreams, Phase
 
 NOW = datetime.now(timezone.utc)
@@ -127,28 +127,45 @@ def test_a_taken_name_is_the_job_and_another_refusal_is_raised(aws, refusal):
         TRAINING.submit(fake.client, TRAIN, "token-1")
 
 
-def test_one_list_call_for_a_hundred_jobs(aws):
-    names = [f"flights-train-{number}" for number in range(100)]
+def listing(noun, *pages):
+    """Answers a list call page by page; each page is a dict of job names and their statuses."""
 
     def listed(**request):
-        assert request["StatusEquals"] == "InProgress"
-        assert request["NameContains"] == "flights-train-"
-        summary = {"TrainingJobArn": "a", "TrainingJobStatus": "InProgress", "CreationTime": NOW}
-        return {"TrainingJobSummaries": [{"TrainingJobName": n, **summary} for n in names[1:]]}
+        assert request["LastModifiedTimeAfter"] == NOW
+        number = int(request.get("NextToken", 0))
+        jobs = [
+            {f"{noun}JobName": name, f"{noun}JobStatus": status}
+            for name, status in pages[number].items()
+        ]
+        more = {"NextToken": str(number + 1)} if number + 1 < len(pages) else {}
+        return {f"{noun}JobSummaries": jobs, **more}
 
-    fake = aws("sagemaker", ListTrainingJobs=listed)
-    states = TRAINING.states(fake.client, names)
-    assert states.keys() == set(names[1:])
+    return listed
+
+
+def test_one_list_call_tells_which_of_a_thousand_jobs_changed(aws):
+    names = [f"flights-train-{number}" for number in range(1000)]
+    changed = {
+        names[0]: "Completed",
+        names[1]: "InProgress",
+        names[2]: "Stopping",
+        "other": "Failed",
+    }
+    fake = aws("sagemaker", ListTrainingJobs=listing("Training", changed))
+    states = TRAINING.states(fake.client, names, NOW.timestamp())
+    assert states.keys() == set(names) - {names[0], names[2]}
     assert {state.phase for state in states.values()} == {Phase.RUNNING}
-    assert fake.names() == ["ListTrainingJobs"]
+    ((_, request),) = fake.calls
+    assert request["NameContains"] == "flights-train-"
 
 
-def test_lists_jobs_that_have_no_name_in_common(aws):
-    def listed(**request):
-        assert "NameContains" not in request
-        return {"ProcessingJobSummaries": []}
-
-    assert PROCESSING.states(aws("sagemaker", ListProcessingJobs=listed).client, ["a", "b"]) == {}
+def test_a_list_that_is_longer_than_asking_for_each_is_left(aws):
+    others = [{f"x{number}": "Completed"} for number in range(9)]
+    pages = [*others[:2], {"b": "InProgress"}, *others]
+    fake = aws("sagemaker", ListProcessingJobs=listing("Processing", *pages))
+    assert PROCESSING.states(fake.client, ["a", "b"], NOW.timestamp()).keys() == {"b"}
+    assert len(fake.calls) == 3
+    assert "NameContains" not in fake.calls[0][1]
 
 
 def test_stopping_an_ended_stopping_or_unknown_job_is_no_error(aws, refusal):
@@ -192,7 +209,7 @@ def test_places():
     assert params["TrainingJobName"]
 
 
-def test_actions_are_those_of_the_calls(aws, refusal):
+def test_actions_are_those_of_the_calls(begin, aws, refusal):
     created = []
 
     def describe(**request):
@@ -207,8 +224,8 @@ def test_actions_are_those_of_the_calls(aws, refusal):
         ListTrainingJobs={"TrainingJobSummaries": []},
         StopTrainingJob={},
     )
-    assert start(TRAINING, fake.client, TRAIN, "t").how is How.CREATED
-    assert start(TRAINING, fake.client, TRAIN, "t").how is How.ATTACHED
-    TRAINING.states(fake.client, ["a", "b"])
+    assert begin(TRAINING, fake.client, TRAIN, "t").how is How.CREATED
+    assert begin(TRAINING, fake.client, TRAIN, "t").how is How.ATTACHED
+    TRAINING.states(fake.client, ["a", "b"], 0.0)
     TRAINING.stop(fake.client, "a")
     assert fake.actions == TRAINING.actions

@@ -6,7 +6,7 @@ import pytest
 
 from airflow_ml_provider.jobs import start as start_module
 from airflow_ml_provider.jobs.errors import RetryLaterError, TokensExhaustedError
-from airflow_ml_provider.jobs.start import How, start
+from airflow_ml_provider.jobs.start import How, find_running, start
 from airflow_ml_provider.jobs.state import JobState, Phase
 
 
@@ -51,9 +51,10 @@ class Clock:
         self.now += seconds
 
 
-def begin(jobs, clock=None, **options):
+def begin(jobs, clock=None, deadline=600, **options):
     clock = clock or Clock()
-    return start(jobs, None, {}, "t", clock=clock, sleep=clock.sleep, **options)
+    options = {"clock": clock, "sleep": clock.sleep, **options}
+    return start(jobs, object, {}, "t", deadline=deadline, **options)
 
 
 def test_starts_the_first():
@@ -101,7 +102,7 @@ def test_a_job_that_is_being_stopped_is_waited_out():
         clock.slept.append(seconds)
         jobs.stopping, jobs.jobs["t-1"] = set(), Phase.STOPPED
 
-    started = start(jobs, None, {}, "t", clock=clock, sleep=sleep)
+    started = begin(jobs, clock, sleep=sleep)
     assert (started.job_id, len(clock.slept)) == ("t-2", 1)
 
 
@@ -119,12 +120,32 @@ def test_transient_errors_are_waited_out_and_the_lost_answer_is_found(refusal):
     assert len(clock.slept) == 2
 
 
-def test_patience_ends():
+def test_patience_ends_at_the_deadline():
     jobs, clock = Jobs(t_1=Phase.RUNNING), Clock()
     jobs.stopping = {"t-1"}
     with pytest.raises(RetryLaterError, match="still being stopped"):
-        begin(jobs, clock, patience_seconds=30)
-    assert 30 <= clock.now < 100
+        begin(jobs, clock, deadline=30)
+    assert clock.now == 30
+
+
+def test_every_attempt_has_a_client_of_its_own(refusal):
+    jobs, made = Jobs(), []
+    jobs.troubles = [refusal("ExpiredTokenException")]
+    clock = Clock()
+
+    def connect():
+        made.append(object())
+        return made[-1]
+
+    jobs.submit = lambda client, request, token: str(made.index(client))
+    begun = start(jobs, connect, {}, "t", deadline=60, clock=clock, sleep=clock.sleep)
+    assert begun.job_id == "1"
+
+
+def test_a_job_that_runs_or_is_being_stopped_can_be_found():
+    jobs = Jobs(t_1=Phase.FAILED, t_2=Phase.RUNNING)
+    assert find_running(jobs, None, {}, ["s", "t"]).job_id == "t-2"
+    assert find_running(Jobs(t_1=Phase.SUCCEEDED), None, {}, ["t"]) is None
 
 
 def test_a_refusal_is_passed_on_at_once(refusal):

@@ -45,7 +45,7 @@ class FakeKind:
             raise JobNotFoundError(self.name, job_id)
         return self.jobs[job_id]
 
-    def states(self, client, job_ids):
+    def states(self, client, job_ids, since):
         return {}
 
     def stop(self, client, job_id):
@@ -102,7 +102,7 @@ def clients(monkeypatch):
     meta = SimpleNamespace(region_name="eu-central-1", partition="aws")
     given = {"logs": FakeLogs(["first", "last"])}
 
-    def client(self, service):
+    def client(self, service, *, repeats=True):
         return given.setdefault(service, SimpleNamespace(service=service, meta=meta))
 
     monkeypatch.setattr(AwsConnection, "client", client)

@@ -167,12 +167,106 @@ def test_a_trigger_that_broke_leaves_the_job_for_the_retry(kind, clients, contex
 
 
 def test_on_kill_stops_the_job_of_this_process(kind, clients, context):
-    task = operator(deferrable=True)
-    task.on_kill()
+    operator().on_kill()
     assert not kind.stopped
+    task = operator(deferrable=True)
     deferred(task.execute, context)
     task.on_kill()
     assert kind.stopped == [f"{task_token(context)}-1"]
+
+
+@pytest.mark.parametrize("stop", [True, False])
+def test_a_kill_while_the_job_is_being_started_stops_it(kind, clients, context, monkeypatch, stop):
+    monkeypatch.setattr(remote_job, "_LOOKS_FOR_KILLED", (0.0, 0.0))
+    task, submit = operator(stop_on_kill=stop), kind.submit
+
+    def killed(client, request, token):
+        try:
+            return submit(client, request, token)
+        finally:
+            task.on_kill()  # as from a signal, before the answer is there
+
+    kind.submit = killed
+    with pytest.raises(AirflowException, match="was killed while it started"):
+        task.execute(context)
+    assert kind.stopped == [f"{task_token(context)}-1"] * (2 if stop else 0)
+
+
+def test_a_kill_before_anything_was_started_stops_nothing(kind, clients, context, monkeypatch):
+    monkeypatch.setattr(remote_job, "_LOOKS_FOR_KILLED", (0.0, 0.0))
+    task = operator()
+
+    def killed(client, request, token):
+        task.on_kill()
+        raise AirflowException("Task received SIGTERM")
+
+    kind.submit = killed
+    with pytest.raises(AirflowException, match="SIGTERM"):
+        task.execute(context)
+    assert not kind.stopped
+
+
+def test_a_cleared_task_whose_old_job_is_stopped_meanwhile_starts_its_own(
+    kind, clients, context, ti
+):
+    old = f"{task_token(context)}-1"
+    kind.put(old, Phase.RUNNING)
+    ti.max_tries = 3
+    deferral = deferred(operator(deferrable=True).execute, context)
+    assert deferral.trigger.job_id == old
+    kind.put(old, Phase.STOPPED)
+    again = deferred(operator(deferrable=True).resume, context, {**event(60), "job_id": old})
+    assert again.trigger.job_id == f"{task_token(context)}-1" != old
+
+
+def test_a_job_of_its_own_that_was_stopped_fails_the_task(kind, clients, context):
+    own = f"{task_token(context)}-1"
+    kind.put(own, Phase.STOPPED)
+    with pytest.raises(AirflowException, match="ended as Stopped"):
+        operator().resume(context, {**event(60), "job_id": own})
+    assert not kind.requests_made
+
+
+@pytest.mark.parametrize("code", ["AccessDeniedException", "ValidationException"])
+def test_what_aws_will_always_refuse_is_not_retried(kind, clients, context, code):
+    def refused(client, request, token):
+        raise ClientError({"Error": {"Code": code, "Message": "not with this role"}}, "Publish")
+
+    kind.submit = refused
+    with pytest.raises(AirflowFailException, match="not with this role"):
+        operator().execute(context)
+
+
+def test_trouble_is_waited_out_from_the_code_to_the_report(
+    kind, clients, context, script, monkeypatch
+):
+    monkeypatch.setattr("airflow_ml_provider.jobs.patience.backoff_seconds", lambda *_: 0.0)
+    troubles = {}
+
+    def troubled(name, answer):
+        troubles[name] = [ConnectionResetError(name), TimeoutError(name)]
+
+        def call(*_, **__):
+            if troubles[name]:
+                raise troubles[name].pop(0)
+            return answer(*_, **__)
+
+        return call
+
+    kind.born = Phase.SUCCEEDED
+    kind.find, kind.submit = troubled("find", kind.find), troubled("submit", kind.submit)
+    clients["s3"] = SimpleNamespace(
+        head_object=troubled("head", lambda **_: None),
+        get_object=troubled("report", s3_with(b"{}").get_object),
+    )
+    operator(
+        code={"code:a": Code(("train.py",), "file")},
+        code_folder=str(script.parent),
+        code_root="s3://lake/ml",
+        report="s3://lake/e.json",
+    ).execute(context)
+    assert troubles == {"find": [], "submit": [], "head": [], "report": []}
+    assert len(kind.requests_made) == 1
 
 
 def test_without_an_answer_it_defers_if_a_triggerer_lives(kind, clients, context, monkeypatch):
@@ -249,9 +343,10 @@ def test_code_without_a_root_says_so(kind, clients, context, tmp_path):
         task.execute(context)
 
 
-def test_a_log_that_cannot_be_read_fails_nothing(kind, clients, context):
+@pytest.mark.parametrize("error", [PermissionError, TimeoutError])
+def test_a_log_that_cannot_be_read_fails_nothing(kind, clients, context, error):
     def denied(name):
-        raise PermissionError(name)
+        raise error(name)
 
     kind.born = Phase.SUCCEEDED
     clients["logs"] = SimpleNamespace(get_paginator=denied)

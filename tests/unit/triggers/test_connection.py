@@ -34,3 +34,10 @@ def test_retries_and_timeouts_are_ours_unless_the_connection_has_some(lake):
 def test_without_a_connection_the_environment_counts(monkeypatch):
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
     assert AwsConnection(None).client("s3").meta.region_name == "eu-west-1"
+
+
+def test_a_client_may_be_told_to_make_each_call_once(lake):
+    lake(region_name="eu-central-1", config_kwargs={"retries": {"total_max_attempts": 7}})
+    for repeats, attempts in ((True, 7), (False, 1)):
+        config = AwsConnection("lake").client("glue", repeats=repeats).meta.config
+        assert config.retries["total_max_attempts"] == attempts

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextvars import ContextVar
 from types import SimpleNamespace
 
 import pytest
@@ -11,6 +12,8 @@ from airflow_ml_provider.jobs.state import JobState, Phase
 from airflow_ml_provider.triggers import remote_job
 from airflow_ml_provider.triggers.connection import AwsConnection
 from airflow_ml_provider.triggers.remote_job import RemoteJobTrigger
+
+BEGAN = time.time() - 3600
 
 
 @pytest.fixture
@@ -25,27 +28,37 @@ def kind(monkeypatch):
         return fake.answer
 
     fake.state = state
-    fake.states = lambda client, job_ids: {}
+    fake.states = lambda client, job_ids, since: {}
     fake.stop = lambda client, job_id: fake.stopped.append((client, job_id))
     monkeypatch.setitem(registry.KINDS, "fake", fake)
     monkeypatch.setitem(registry.WATCHABLES, "fake", fake)
-    monkeypatch.setattr(AwsConnection, "client", lambda self, service: (self, service))
+    monkeypatch.setattr(
+        AwsConnection, "client", lambda self, service, repeats=True: (self, service)
+    )
     return fake
 
 
 def trigger(**fields):
-    options = {"deadline": time.time() + 60, "poll_seconds": 0.01, **fields}
+    options = {"deadline": time.time() + 60, "began": BEGAN, "poll_seconds": 0.01, **fields}
     return RemoteJobTrigger(kind="fake", job_id="job", **options)
 
 
 async def first(waiting):
     events = [event.payload async for event in waiting.run()]
     assert [event.pop("deadline") for event in events] == [waiting.deadline]
+    assert [event.pop("began") for event in events] == [waiting.began]
     return events
 
 
 def test_its_serialised_form_makes_it_again():
-    made = trigger(aws_conn_id="other", region_name="eu-west-1", stop_on_kill=False)
+    made = trigger(
+        aws_conn_id="other",
+        region_name="eu-west-1",
+        stop_on_kill=False,
+        logs=[("/aws/fake", "job/")],
+        log_lines=10,
+        log_read_until=BEGAN + 60,
+    )
     path, arguments = made.serialize()
     assert path == "airflow_ml_provider.triggers.remote_job.RemoteJobTrigger"
     assert RemoteJobTrigger(**arguments).serialize() == (path, arguments)
@@ -53,7 +66,7 @@ def test_its_serialised_form_makes_it_again():
 
 def test_fires_once_when_the_job_is_final(kind):
     events = asyncio.run(first(trigger(aws_conn_id="mine", region_name="eu-west-1")))
-    assert events == [{"job_id": "job", "phase": "succeeded"}]
+    assert events == [{"job_id": "job", "phase": "succeeded", "log_read_until": BEGAN}]
     assert kind.clients == [(AwsConnection("mine", "eu-west-1"), "fake")]
 
 
@@ -61,7 +74,7 @@ def test_fires_once_when_the_job_is_final(kind):
 def test_an_error_and_a_passed_deadline_wake_the_task_too(kind, trouble):
     kind.answer = trouble
     events = asyncio.run(first(trigger(deadline=time.time() + 0.1)))
-    assert events == [{"job_id": "job", "phase": "unknown"}]
+    assert events == [{"job_id": "job", "phase": "unknown", "log_read_until": BEGAN}]
     assert not kind.stopped
 
 
@@ -95,3 +108,29 @@ def test_a_cancelled_trigger_stops_the_job_only_if_its_task_is_gone(
     monkeypatch.setattr(remote_job, "task_left_trigger", task_left)
     asyncio.run(cancelled())
     assert len(kind.stopped) == stopped
+
+
+def test_the_log_of_the_job_is_told_in_the_context_of_its_trigger(kind, monkeypatch):
+    task_log = ContextVar("task_log")
+    kind.answer = JobState("job", Phase.RUNNING, "Runs")
+    events = [{"logStreamName": "job/1", "timestamp": int(BEGAN * 1000), "message": "hello"}]
+
+    def client(self, service, repeats=True):
+        pages = SimpleNamespace(paginate=lambda **_: iter([{"events": events}]))
+        return SimpleNamespace(get_paginator=lambda _: pages) if service == "logs" else service
+
+    def info(text, *arguments):
+        task_log.get().append(text % arguments)
+        kind.answer = JobState("job", Phase.SUCCEEDED, "Completed")
+
+    monkeypatch.setattr(AwsConnection, "client", client)
+    monkeypatch.setattr(RemoteJobTrigger, "log", SimpleNamespace(info=info, warning=print))
+
+    async def followed():
+        task_log.set([])
+        fired = await first(trigger(logs=[("/aws/fake", "job/")], log_lines=10))
+        return task_log.get(), fired[0]["log_read_until"]
+
+    lines, read_until = asyncio.run(followed())
+    assert lines == ["hello"]
+    assert BEGAN < read_until < time.time()
