@@ -12,7 +12,7 @@ export AWS_EC2_METADATA_DISABLED := true
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo ui local test lint format e2e bench-parse constraints clean
+.PHONY: help install demo ui local test lint format e2e faults bench-parse bench-wait constraints clean
 
 help:  ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,6 +69,12 @@ format: $(READY)  ## let ruff write the code as it wants it
 
 e2e: $(READY)  ## really run the example DAGs and the stock operators
 	$(PYTEST) tests/e2e
+
+faults: $(READY)  ## kill and disturb everything; each job is started once (see build/faults.json)
+	$(PYTEST) -s tests/faults
+
+bench-wait: $(READY)  ## what waiting for 1,000 deferred jobs costs, beside the stock trigger
+	$(BIN)/python tests/bench/wait.py
 
 bench-parse: $(READY)  ## what a DAG costs to parse, beside its peers
 	$(BIN)/python tests/bench/parse.py

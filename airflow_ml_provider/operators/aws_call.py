@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_ml_provider._compat import AirflowFailException, BaseOperator
 from airflow_ml_provider.jobs.errors import error_code, error_message, is_not_found
+from airflow_ml_provider.operators.permanent import no_retry_of_permanent_errors
 from airflow_ml_provider.operators.staging import filled
 from airflow_ml_provider.operators.task_token import client_token
 from airflow_ml_provider.triggers.connection import AwsConnection
@@ -54,6 +55,7 @@ class AwsCallOperator(BaseOperator):
         self.aws_conn_id = aws_conn_id
         self.region_name = region_name
 
+    @no_retry_of_permanent_errors()
     def execute(self, context: Any) -> dict[str, Any]:
         """Create the resource where it is missing, then make the call.
 

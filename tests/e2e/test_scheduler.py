@@ -226,6 +226,12 @@ def test_a_failed_job_fails_the_task_with_the_reason_of_aws(runs):
     assert run.links("broken")["AWS job"] in log
 
 
+def test_the_log_of_a_job_is_followed_while_its_task_is_deferred(runs):
+    run = runs["waits"]
+    until(lambda: "waiting for a signal" in run.log("endless"), run.states)
+    assert run.states["endless"] == "deferred"
+
+
 def test_marking_a_deferred_task_as_failed_stops_its_job(runs):
     run = runs["waits"]
     until(lambda: run.states["endless"] == "deferred", run.states)

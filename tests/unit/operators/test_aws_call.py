@@ -111,15 +111,19 @@ def test_a_missing_group_is_created_whoever_is_quicker(clients, context, created
 
 
 @pytest.mark.parametrize(
-    ("described", "created"),
+    ("described", "created", "raised"),
     [
-        (AwsError("AccessDenied"), None),
-        (MISSING, AwsError("Throttling")),
-        (MISSING, AwsError("ValidationException", "The role does not exist.")),
+        (AwsError("AccessDenied"), None, AirflowFailException),
+        (MISSING, AwsError("Throttling"), AwsError),
+        (
+            MISSING,
+            AwsError("ValidationException", "The role does not exist."),
+            AirflowFailException,
+        ),
     ],
 )
-def test_another_error_of_the_resource_is_passed_on(clients, context, described, created):
+def test_another_error_of_the_resource_is_passed_on(clients, context, described, created, raised):
     registry = clients["sagemaker"] = Registry(described, created)
-    with pytest.raises(AwsError):
+    with pytest.raises(raised):
         register().execute(context)
     assert "register" not in registry.names

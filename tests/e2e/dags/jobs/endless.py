@@ -1,5 +1,6 @@
-"""A processing job that runs until it is stopped."""
+"""A processing job that says one thing and runs until it is stopped."""
 
 import signal
 
+print("waiting for a signal", flush=True)
 signal.pause()
