@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 import time
+from concurrent.futures import Future
 from datetime import datetime, timedelta
 from importlib import import_module
 from importlib.util import find_spec
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from airflow_ml_provider.pipeline.account import Account
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
         AirflowFailException,
         AirflowSensorTimeout,
         AirflowSkipException,
+        AirflowTaskTimeout,
         TaskDeferralTimeout,
     )
     from airflow.triggers.base import BaseTrigger
@@ -53,6 +57,7 @@ else:
             AirflowFailException,
             AirflowSensorTimeout,
             AirflowSkipException,
+            AirflowTaskTimeout,
         )
     except ImportError:  # 2.11, 3.0
         from airflow.exceptions import (
@@ -60,6 +65,7 @@ else:
             AirflowFailException,
             AirflowSensorTimeout,
             AirflowSkipException,
+            AirflowTaskTimeout,
         )
     try:
         from airflow.sdk.exceptions import TaskDeferralTimeout
@@ -92,6 +98,7 @@ __all__ = [
     "conf",
     "deferrable_by_default",
     "get_connection",
+    "is_tried_again",
     "task_left_trigger",
     "timed_out",
     "triggerer_is_alive",
@@ -104,6 +111,9 @@ HEALTH_TIMEOUT_SECONDS = 2.0
 _BUNDLE = "dags-folder"  # the name of the one that every Airflow 3 has
 _REMEMBER_SECONDS = 60.0
 _ASK_SECONDS = 10.0
+_HURRIED_SECONDS = 2.0  # Airflow 3 gives a process that it ends five seconds
+# Where a task goes from the loss of its process if another try is left.
+_GOES_ON = {"deferred", "queued", "running", "scheduled", "up_for_reschedule", "up_for_retry"}
 _seen: tuple[float, bool] | None = None
 
 
@@ -277,15 +287,43 @@ async def task_left_trigger(trigger: BaseTrigger) -> bool:
         return False
 
 
+def is_tried_again(ti: Any) -> bool:
+    """Whether Airflow goes on with a task whose process it ends: the next try needs its job.
+
+    A process is ended because somebody decided about its task (marked, cleared or deleted it), or
+    because it was not heard of for too long, or its machine is taken away; then another try follows
+    if one is left. Also ``True`` if one is left and Airflow can't be asked. For a signal handler:
+    asks in a thread, because what was interrupted may itself be talking to Airflow.
+    """
+    if isinstance(sys.exc_info()[1], AirflowTaskTimeout) or ti.try_number > ti.max_tries:
+        return False
+    state: Future[str] = Future()
+
+    def ask() -> None:
+        try:
+            state.set_result(_state_of(ti))
+        except Exception as error:  # noqa: BLE001 - whatever it is, Airflow can't be asked
+            state.set_exception(error)
+
+    Thread(target=ask, daemon=True).start()
+    try:
+        return state.result(_HURRIED_SECONDS) in _GOES_ON
+    except Exception:  # noqa: BLE001 - as above
+        return True
+
+
 def _state_of(ti: Any) -> str:
+    """Ask for a task's state; empty if there is no such task any more."""
     if _HAS_SDK:
         runner = import_module("airflow.sdk.execution_time.task_runner")
         states = runner.RuntimeTaskInstance.get_task_states(
             dag_id=ti.dag_id, task_ids=[ti.task_id], run_ids=[ti.run_id], map_index=ti.map_index
         )
-        return str(next(iter(states[ti.run_id].values())))
-    ti.refresh_from_db()
-    return str(ti.state)
+        return str(next(iter(states.get(ti.run_id, {}).values()), ""))
+    found = import_module("airflow.models.taskinstance").TaskInstance.get_task_instance(
+        ti.dag_id, ti.run_id, ti.task_id, ti.map_index
+    )
+    return str(found.state) if found else ""
 
 
 def _option(name: str) -> str | None:

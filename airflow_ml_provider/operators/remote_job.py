@@ -13,6 +13,7 @@ from airflow_ml_provider._compat import (
     BaseOperator,
     account,
     deferrable_by_default,
+    is_tried_again,
     timed_out,
 )
 from airflow_ml_provider.jobs.errors import (
@@ -45,7 +46,7 @@ _LOOK_SECONDS = 60.0
 # Airflow 3 gives a killed task 5 seconds.
 _KILLED_SECONDS = 3.0
 # Pauses before the looks for a job whose start a kill interrupted.
-_LOOKS_FOR_KILLED = (0.0, 0.5, 1.0, 2.0)
+_LOOKS_FOR_KILLED = (0.0, 0.5, 0.5, 1.0, 1.0)
 _TRIGGER_LATE_SECONDS = 900.0
 
 
@@ -123,6 +124,7 @@ class RemoteJobOperator(BaseOperator):
         self._job_id: str | None = None
         self._starting: tuple[dict[str, Any], str] | None = None
         self._client: Any = None
+        self._ti: Any = None
         self._killed = False
 
     @no_retry_of_permanent_errors()
@@ -142,7 +144,7 @@ class RemoteJobOperator(BaseOperator):
         self.log.info("Resumed by %s.", event)
         job_id, deadline = event["job_id"], event["deadline"]
         read_until = event.get("log_read_until", 0.0)
-        self._job_id = job_id
+        self._job_id, self._ti = job_id, context["ti"]
         kind = self._kind()
         look_until = min(deadline, time.time() + _LOOK_SECONDS)
         try:
@@ -165,16 +167,21 @@ class RemoteJobOperator(BaseOperator):
                 ti = context["ti"]
                 known = ti.xcom_pull(self.task_id, key=JOB_KEY, map_indexes=ti.map_index)
                 self._job_id = known["job_id"] if known else None
-                self.on_kill()
+                self._stop(_LOOK_SECONDS)
             raise
 
     def on_kill(self) -> None:
         """Stop the job that this process started, found, or is just about to start.
 
-        Airflow 3 calls it from a signal handler and ends the process five seconds later.
+        It is left to the next try if there is one: Airflow also ends a process that it has not
+        heard of for too long. Airflow 3 calls this from a signal handler and ends the process five
+        seconds later.
         """
         self._killed = True
-        self._stop(_KILLED_SECONDS)
+        if self._ti is not None and is_tried_again(self._ti):
+            self.log.info("The next try goes on with %s.", self._job_id or "its job")
+        else:
+            self._stop(_KILLED_SECONDS)
 
     def _run(self, context: Any) -> dict[str, Any]:
         began = time.time()
@@ -198,9 +205,14 @@ class RemoteJobOperator(BaseOperator):
     def _aws(self) -> AwsConnection:
         return AwsConnection(self.aws_conn_id, self.region_name)
 
-    def _connect(self) -> Any:
+    def _new_client(self) -> Any:
         self._client = self._aws().client(self._kind().service, repeats=False)
         return self._client
+
+    def _connect(self) -> Any:
+        if self._killed:
+            raise AirflowException("This try was ended; it starts nothing more.")
+        return self._new_client()
 
     def _start(
         self, context: Any, kind: JobKind, request: dict[str, Any], deadline: float
@@ -208,13 +220,14 @@ class RemoteJobOperator(BaseOperator):
         from airflow_ml_provider.jobs.start import start  # noqa: PLC0415 - a worker's business
 
         prefix = task_token(context)
+        self._ti = context["ti"]
         self._starting = (request, prefix)
         earlier = earlier_tokens(context)
         started = start(kind, self._connect, request, prefix, deadline=deadline, earlier=earlier)
         self._job_id, self._starting = started.job_id, None
         if self._killed:
             self.on_kill()
-            raise AirflowException(f"The task was killed while it started {started.job_id}.")
+            raise AirflowException(f"This try was ended while it started {started.job_id}.")
         return started.state
 
     def _just_started(self) -> str | None:
@@ -234,7 +247,7 @@ class RemoteJobOperator(BaseOperator):
         job_id = (self._job_id or self._just_started()) if self.stop_on_kill else None
         if job_id:
             # The connection can't be asked for here: its answer may be what a kill interrupted.
-            client = self._client or self._connect()
+            client = self._client or self._new_client()
             deadline = time.time() + patience_seconds
             insist(lambda: self._kind().stop(client, job_id), f"Stopping {job_id}", deadline)
             self.log.info("Stopped %s job %s.", self.kind, job_id)

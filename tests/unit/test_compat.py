@@ -158,3 +158,47 @@ def test_a_task_that_left_its_trigger_is_known(monkeypatch, kills, state, left):
     monkeypatch.setattr(_compat, "_state_of", state_of)
     trigger = SimpleNamespace(task_instance="ti")
     assert asyncio.run(_compat.task_left_trigger(trigger)) is left
+
+
+def tried(state, *, number=1):
+    """Ask for a task that has one retry and is in a state; an error: Airflow can't be asked."""
+    ti = SimpleNamespace(try_number=number, max_tries=1)
+
+    def state_of(asked):
+        assert asked is ti
+        if isinstance(state, Exception):
+            raise state
+        return state
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_compat, "_state_of", state_of)
+        return _compat.is_tried_again(ti)
+
+
+@pytest.mark.parametrize("state", ["up_for_retry", "queued", "running", "deferred", OSError()])
+def test_a_try_that_airflow_lost_is_followed_by_another(state):
+    assert tried(state)
+
+
+@pytest.mark.parametrize("state", ["failed", "success", "skipped", "restarting", "removed", ""])
+def test_a_task_that_somebody_decided_about_is_not_tried_again(state):
+    assert not tried(state)
+
+
+def test_the_last_try_is_followed_by_none():
+    assert not tried("running", number=2)
+
+
+def test_a_task_whose_time_is_over_is_stopped_though_it_still_runs():
+    try:
+        raise _compat.AirflowTaskTimeout  # noqa: TRY301 - what Airflow does
+    except _compat.AirflowTaskTimeout:
+        assert not tried("running")
+
+
+def test_an_answer_that_does_not_come_is_not_waited_for(monkeypatch):
+    asked = threading.Event()
+    monkeypatch.setattr(_compat, "_HURRIED_SECONDS", 0.01)
+    monkeypatch.setattr(_compat, "_state_of", lambda _: asked.wait(10))
+    assert _compat.is_tried_again(SimpleNamespace(try_number=1, max_tries=1))
+    asked.set()

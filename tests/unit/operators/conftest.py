@@ -116,6 +116,7 @@ def ti():
         run_id="manual",
         task_id="train",
         map_index=-1,
+        try_number=2,
         max_tries=1,
         task=SimpleNamespace(retries=1),
     )

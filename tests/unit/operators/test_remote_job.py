@@ -175,6 +175,32 @@ def test_on_kill_stops_the_job_of_this_process(kind, clients, context):
     assert kind.stopped == [f"{task_token(context)}-1"]
 
 
+def test_a_try_that_airflow_repeats_leaves_its_job_to_the_next_one(
+    kind, clients, context, monkeypatch
+):
+    monkeypatch.setattr(remote_job, "is_tried_again", lambda ti: ti is context["ti"])
+    task = operator(deferrable=True)
+    deferred(task.execute, context)
+    task.on_kill()
+    assert not kind.stopped
+
+
+def test_a_try_that_was_ended_starts_nothing(kind, clients, context, monkeypatch):
+    task, find = operator(), kind.find
+
+    def ended_meanwhile(client, request, token):
+        task.on_kill()
+        kind.find = find
+        raise ConnectionResetError
+
+    monkeypatch.setattr(remote_job, "is_tried_again", lambda ti: True)
+    monkeypatch.setattr("airflow_ml_provider.jobs.patience.backoff_seconds", lambda *_: 0.0)
+    kind.find = ended_meanwhile
+    with pytest.raises(AirflowException, match="starts nothing more"):
+        task.execute(context)
+    assert not kind.requests_made
+
+
 @pytest.mark.parametrize("stop", [True, False])
 def test_a_kill_while_the_job_is_being_started_stops_it(kind, clients, context, monkeypatch, stop):
     monkeypatch.setattr(remote_job, "_LOOKS_FOR_KILLED", (0.0, 0.0))
@@ -187,7 +213,7 @@ def test_a_kill_while_the_job_is_being_started_stops_it(kind, clients, context, 
             task.on_kill()  # as from a signal, before the answer is there
 
     kind.submit = killed
-    with pytest.raises(AirflowException, match="was killed while it started"):
+    with pytest.raises(AirflowException, match="was ended while it started"):
         task.execute(context)
     assert kind.stopped == [f"{task_token(context)}-1"] * (2 if stop else 0)
 
