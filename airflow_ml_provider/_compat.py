@@ -99,6 +99,7 @@ __all__ = [
     "deferrable_by_default",
     "get_connection",
     "is_tried_again",
+    "kills_triggers",
     "task_left_trigger",
     "timed_out",
     "triggerer_is_alive",
@@ -268,20 +269,25 @@ def timed_out(error: AirflowException) -> bool:
     return isinstance(error, TaskDeferralTimeout) and "timeout" in str(error).lower()
 
 
-async def task_left_trigger(trigger: BaseTrigger) -> bool:
-    """Whether a cancelled trigger's task is deferred no more: killed, cleared, marked by a person.
-
-    A triggerer that stops or hands its triggers on cancels them too, and their tasks stay deferred.
-    ``False`` if the state can't be found out, and from 3.3 on: there ``on_kill`` is called.
-    """
+def kills_triggers() -> bool:
+    """Whether this Airflow calls a trigger's ``on_kill``, as 3.3 does; others only cancel it."""
     from airflow.triggers.base import BaseTrigger  # noqa: PLC0415
+
+    return hasattr(BaseTrigger, "on_kill")
+
+
+async def task_left_trigger(trigger: BaseTrigger) -> bool:
+    """Whether a cancelled or killed trigger's task waits for it no more.
+
+    Its task was marked, cleared or deleted, or its time is over. A triggerer that stops, and one
+    whose triggers another one has taken over, cancels them too (3.3 calls ``on_kill`` for the
+    latter), but their tasks stay deferred. ``False`` if the state can't be found out.
+    """
     from asgiref.sync import sync_to_async  # noqa: PLC0415
 
-    if hasattr(BaseTrigger, "on_kill"):
-        return False
-
     try:
-        asked = sync_to_async(_state_of)(trigger.task_instance)
+        # Not in the one thread that all triggers share: many may be killed at once.
+        asked = sync_to_async(_state_of, thread_sensitive=False)(trigger.task_instance)
         return await asyncio.wait_for(asked, _ASK_SECONDS) != "deferred"
     except Exception:  # noqa: BLE001 - the triggerer is going down, its connections may be gone
         return False

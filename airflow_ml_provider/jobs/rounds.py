@@ -120,9 +120,8 @@ class Rounds:
         waiter.state, waiter.seen = answer, asked
         if answer.phase.final:
             waiter.end(answer)
-        now = self._clock()
         # A last look at the deadline: a job's own limit may be the deadline.
-        waiter.due = min(now + waiter.interval_seconds(now), max(waiter.deadline, now))
+        waiter.due = min(asked + waiter.interval_seconds(asked), max(waiter.deadline, asked))
 
     def _hold(self, error: Exception, waiting: int) -> None:
         self._failures += 1

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 from asgiref.sync import sync_to_async
 
-from airflow_ml_provider._compat import task_left_trigger
+from airflow_ml_provider._compat import kills_triggers, task_left_trigger
 from airflow_ml_provider.jobs.patience import insist
 from airflow_ml_provider.jobs.registry import KINDS
 from airflow_ml_provider.jobs.state import LogStreams
@@ -38,8 +38,8 @@ class RemoteJobTrigger(BaseTrigger):
     the ``logs`` (pairs of group and stream prefix), is followed into the task's log; the event's
     ``log_read_until`` says how far.
 
-    A person who kills, clears or marks the waiting task stops its job if ``stop_on_kill``; a
-    triggerer that stops or hands the trigger on stops nothing.
+    A person who clears or marks the waiting task or deletes its run stops its job if
+    ``stop_on_kill``; a triggerer that stops or hands the trigger on stops nothing.
     """
 
     def __init__(
@@ -114,7 +114,7 @@ class RemoteJobTrigger(BaseTrigger):
             )
             phase = state.phase.value
         except asyncio.CancelledError:
-            if await task_left_trigger(self):
+            if not kills_triggers():
                 await self.on_kill()
             raise
         except Exception as error:  # noqa: BLE001 - the task asks AWS again and fails with reason
@@ -130,17 +130,29 @@ class RemoteJobTrigger(BaseTrigger):
         yield TriggerEvent(event)  # type: ignore[no-untyped-call]
 
     async def on_kill(self) -> None:
-        """Stop the job, if it is one."""
-        if self.stop_on_kill and self.kind in KINDS:
-            kind = KINDS[self.kind]
-            aws = AwsConnection(self.aws_conn_id, self.region_name)
+        """Stop the job, if it is one and its task waits for it no more."""
+        if not self.stop_on_kill or self.kind not in KINDS:
+            return
+        stopping = asyncio.create_task(self._stop())
+        while not stopping.done():
+            # Airflow cancels a trigger anew every second until it has ended.
+            with suppress(asyncio.CancelledError):
+                await asyncio.shield(stopping)
 
-            def stop() -> None:
-                kind.stop(aws.client(kind.service), self.job_id)
+    async def _stop(self) -> None:
+        if not await task_left_trigger(self):
+            return
+        kind = KINDS[self.kind]
+        aws = AwsConnection(self.aws_conn_id, self.region_name)
 
-            deadline = time.time() + _STOPPING_SECONDS
-            await sync_to_async(insist)(stop, f"Stopping {self.job_id}", deadline)
-            self.log.info("Stopped %s job %s: its task was killed.", self.kind, self.job_id)
+        def stop() -> None:
+            kind.stop(aws.client(kind.service, repeats=False), self.job_id)
+
+        deadline = time.time() + _STOPPING_SECONDS
+        # Many may be killed at once: each has a thread of its own.
+        patiently = sync_to_async(insist, thread_sensitive=False)
+        await patiently(stop, f"Stopping {self.job_id}", deadline)
+        self.log.info("Stopped %s job %s: its task waits no more.", self.kind, self.job_id)
 
     def _followed(self, loop: asyncio.AbstractEventLoop) -> FollowedLog:
         from airflow_ml_provider.aws.log_follower import FollowedLog  # noqa: PLC0415

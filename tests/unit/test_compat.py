@@ -136,28 +136,27 @@ def test_a_timeout_is_told_from_a_broken_trigger():
 
 
 @pytest.mark.parametrize(
-    ("kills", "state", "left"),
-    [
-        (False, "deferred", False),
-        (False, "failed", True),
-        (False, None, True),
-        (False, ConnectionError(), False),
-        (True, "failed", False),
-    ],
+    ("state", "left"),
+    [("deferred", False), ("failed", True), (None, True), ("", True), (ConnectionError(), False)],
 )
-def test_a_task_that_left_its_trigger_is_known(monkeypatch, kills, state, left):
+def test_a_task_that_left_its_trigger_is_known(monkeypatch, state, left):
     def state_of(_):
         if isinstance(state, Exception):
             raise state
         return str(state)
 
+    monkeypatch.setattr(_compat, "_state_of", state_of)
+    trigger = SimpleNamespace(task_instance="ti")
+    assert asyncio.run(_compat.task_left_trigger(trigger)) is left
+
+
+@pytest.mark.parametrize("kills", [True, False])
+def test_an_airflow_that_kills_triggers_is_known(monkeypatch, kills):
     if kills:
         monkeypatch.setattr(BaseTrigger, "on_kill", None, raising=False)
     else:
         monkeypatch.delattr(BaseTrigger, "on_kill", raising=False)
-    monkeypatch.setattr(_compat, "_state_of", state_of)
-    trigger = SimpleNamespace(task_instance="ti")
-    assert asyncio.run(_compat.task_left_trigger(trigger)) is left
+    assert _compat.kills_triggers() is kills
 
 
 def tried(state, *, number=1):

@@ -78,34 +78,67 @@ def test_an_error_and_a_passed_deadline_wake_the_task_too(kind, trouble):
     assert not kind.stopped
 
 
-@pytest.mark.parametrize(("stop", "stopped"), [(True, 1), (False, 0)])
-def test_on_kill_stops_the_job(kind, stop, stopped):
+@pytest.fixture
+def leaves(monkeypatch):
+    """Let the task wait for the trigger no more, or still; its answer takes a moment."""
+
+    def set_left(left, *, kills=True):
+        async def task_left(_):
+            await asyncio.sleep(0.01)
+            return left
+
+        monkeypatch.setattr(remote_job, "task_left_trigger", task_left)
+        monkeypatch.setattr(remote_job, "kills_triggers", lambda: kills)
+
+    return set_left
+
+
+@pytest.mark.parametrize(
+    ("stop", "left", "stopped"), [(True, True, 1), (False, True, 0), (True, False, 0)]
+)
+def test_on_kill_stops_the_job_of_a_task_that_waits_no_more(kind, leaves, stop, left, stopped):
+    leaves(left)
     asyncio.run(trigger(stop_on_kill=stop).on_kill())
     assert len(kind.stopped) == stopped
 
 
-def test_what_is_no_job_is_not_stopped(kind, monkeypatch):
+def test_what_is_no_job_is_not_stopped(kind, leaves, monkeypatch):
+    leaves(left=True)
     monkeypatch.delitem(registry.KINDS, "fake")
     asyncio.run(trigger().on_kill())
     assert not kind.stopped
 
 
-@pytest.mark.parametrize(("left", "stopped"), [(True, 1), (False, 0)])
-def test_a_cancelled_trigger_stops_the_job_only_if_its_task_is_gone(
-    kind, monkeypatch, left, stopped
-):
-    async def task_left(_):
-        return left
+def test_trouble_while_stopping_is_waited_out(kind, leaves, monkeypatch):
+    leaves(left=True)
+    monkeypatch.setattr("airflow_ml_provider.jobs.patience.backoff_seconds", lambda *_: 0.0)
+    stop, troubles = kind.stop, [ConnectionResetError(), TimeoutError()]
 
+    def troubled(client, job_id):
+        if troubles:
+            raise troubles.pop(0)
+        stop(client, job_id)
+
+    kind.stop = troubled
+    asyncio.run(trigger().on_kill())
+    assert len(kind.stopped) == 1
+
+
+@pytest.mark.parametrize(
+    ("kills", "left", "stopped"), [(False, True, 1), (False, False, 0), (True, True, 0)]
+)
+def test_a_cancelled_trigger_stops_the_job_where_airflow_has_no_on_kill(
+    kind, leaves, kills, left, stopped
+):
     async def cancelled():
         kind.answer = JobState("job", Phase.RUNNING, "Runs")
         task = asyncio.create_task(first(trigger()))
-        await asyncio.sleep(0)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
+        while not task.done():
+            await asyncio.sleep(0.002)
+            task.cancel()  # again and again, as Airflow does
+        assert task.cancelled()
 
-    monkeypatch.setattr(remote_job, "task_left_trigger", task_left)
+    leaves(left, kills=kills)
     asyncio.run(cancelled())
     assert len(kind.stopped) == stopped
 
