@@ -96,6 +96,7 @@ __all__ = [
     "SkipMixin",
     "account",
     "conf",
+    "current_task",
     "deferrable_by_default",
     "get_connection",
     "is_tried_again",
@@ -111,7 +112,7 @@ _HAS_SDK = find_spec("airflow.sdk") is not None
 HEALTH_TIMEOUT_SECONDS = 2.0
 _BUNDLE = "dags-folder"  # the name of the one that every Airflow 3 has
 _REMEMBER_SECONDS = 60.0
-_ASK_SECONDS = 10.0
+_ASK_SECONDS = 60.0
 _HURRIED_SECONDS = 2.0  # Airflow 3 gives a process that it ends five seconds
 # Where a task goes from the loss of its process if another try is left.
 _GOES_ON = {"deferred", "queued", "running", "scheduled", "up_for_reschedule", "up_for_retry"}
@@ -285,12 +286,24 @@ async def task_left_trigger(trigger: BaseTrigger) -> bool:
     """
     from asgiref.sync import sync_to_async  # noqa: PLC0415
 
+    # Not in the one thread that all triggers share: many may be killed at once.
+    asking = sync_to_async(_state_of, thread_sensitive=False)(trigger.task_instance)
+    asked = asyncio.ensure_future(asking)
     try:
-        # Not in the one thread that all triggers share: many may be killed at once.
-        asked = sync_to_async(_state_of, thread_sensitive=False)(trigger.task_instance)
-        return await asyncio.wait_for(asked, _ASK_SECONDS) != "deferred"
+        # Not `wait_for`: it would end the asking, and that breaks a triggerer of 3.0 to 3.2.
+        answered, _ = await asyncio.wait({asked}, timeout=_ASK_SECONDS)
+        return bool(answered) and asked.result() != "deferred"
     except Exception:  # noqa: BLE001 - the triggerer is going down, its connections may be gone
         return False
+
+
+def current_task() -> Any:
+    """Give the task instance that this process runs; ``None`` if it runs none."""
+    module = import_module("airflow.sdk" if _HAS_SDK else "airflow.operators.python")
+    try:
+        return module.get_current_context()["ti"]
+    except Exception:  # noqa: BLE001 - each version has its own error for it
+        return None
 
 
 def is_tried_again(ti: Any) -> bool:

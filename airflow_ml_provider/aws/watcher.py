@@ -40,11 +40,12 @@ async def wait(
 ) -> JobState:
     """Wait for a job from an event loop; answers its final state, success or not.
 
-    Waits with the same ``key`` (region and connection) and service share one thread, its clients,
-    which ``connect`` makes in that thread from the name of a service, one list call
-    per kind and poll, and one call per log group. Times are in epoch seconds. The job ran when the
-    wait ``began``, by default now; from then on polls come every 5 s at first, then ever more
-    rarely, at least every ``poll_seconds``. Cancelling the wait ends it; the job runs on.
+    The state may be what a list call says of it, without a reason and a result. Waits with the same
+    ``key`` (region and connection) and service share one thread, its clients, which ``connect``
+    makes in that thread from the name of a service, one list call per kind and poll, and one call
+    per log group. Times are in epoch seconds. The job ran when the wait ``began``, by default now;
+    from then on polls come every 5 s at first, then ever more rarely, at least every
+    ``poll_seconds``. Cancelling the wait ends it; the job runs on.
 
     :raises JobTimeoutError: the job still ran at the deadline.
     :raises WatcherDiedError: the thread died; waiting again starts a new one.
@@ -111,6 +112,7 @@ class _Watcher:
         self._follower = LogFollower(lambda: self._connect("logs"))
         self._changed = threading.Condition(_LOCK)
         self._waiters: dict[Waiter, FollowedLog | None] = {}
+        self._asleep_until = 0.0
         self._thread = threading.Thread(target=self._run, name=f"aws-watcher-{key}", daemon=True)
 
     def start(self) -> None:
@@ -122,7 +124,8 @@ class _Watcher:
         # The newest: an event loop that the oldest one needs may be closed.
         self._connect = connect
         self._waiters[waiter] = log
-        self._changed.notify()
+        if waiter.due < self._asleep_until:
+            self._changed.notify()
 
     def leave(self, waiter: Waiter) -> None:
         """Forget one."""
@@ -155,6 +158,7 @@ class _Watcher:
                 pause_seconds = self._rounds.next_time(self._waiters) - time.time()
                 if pause_seconds <= 0:
                     return dict(self._waiters)
+                self._asleep_until = time.time() + pause_seconds
                 self._changed.wait(pause_seconds)
             return self._close()
 

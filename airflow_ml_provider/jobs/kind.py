@@ -27,7 +27,8 @@ class Watchable(Protocol):
     def states(self, client: Any, job_ids: Collection[str], since: float) -> Mapping[str, JobState]:
         """Ask about many, all of which ran at ``since`` (epoch seconds), in as few calls as can be.
 
-        One about which a list call does not say enough is missing here, and asked for by itself.
+        One that AWS left out is missing here, and asked for by itself. What a list call does not
+        say, such as reasons and results, is missing in a state.
         """
         ...
 

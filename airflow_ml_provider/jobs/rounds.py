@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 # Clocks differ, and a list may lag: what changed so shortly before the last look is seen again.
-_OVERLAP_SECONDS = 300.0
+_OVERLAP_SECONDS = 120.0
 # So often everything since the beginning is listed again, should a list have left something out.
 _SWEEP_SECONDS = 3600.0
 

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from airflow_ml_provider.jobs.state import Json
 
-_RUNNING = "InProgress"
 _PHASES = {
     "Completed": Phase.SUCCEEDED,
     "Failed": Phase.FAILED,
@@ -99,9 +98,8 @@ class SageMakerJobs:
     def states(self, client: Any, job_ids: Collection[str], since: float) -> dict[str, JobState]:
         """List what was modified since then, 100 a call: a job that is not among it still runs.
 
-        One that ended is missing here, because only Describe has a training job's FailureReason and
-        result. Where listing costs more calls than asking for each, as in an account with thousands
-        of other people's jobs, those not seen so far are missing too.
+        Where listing costs more calls than asking for each, as in an account with thousands of
+        other people's jobs, those not seen so far are missing.
         """
         common = os.path.commonprefix(list(job_ids))  # noqa: RUF071 - letters are meant
         pages = items(
@@ -113,17 +111,12 @@ class SageMakerJobs:
             **({"NameContains": common} if common else {}),
         )
         statuses: dict[str, str] = {}
-        unlisted = _RUNNING
         for calls, page in enumerate(pages, start=1):
             statuses |= {one[self._name_key]: one[f"{self._noun}JobStatus"] for one in page}
             if calls > len(job_ids):
-                unlisted = "not seen"
+                job_ids = statuses.keys() & set(job_ids)
                 break
-        return {
-            job_id: JobState(job_id, Phase.RUNNING, _RUNNING)
-            for job_id in job_ids
-            if statuses.get(job_id, unlisted) == _RUNNING
-        }
+        return {job_id: _listed(job_id, statuses.get(job_id, "InProgress")) for job_id in job_ids}
 
     def stop(self, client: Any, job_id: str) -> None:
         """Ask SageMaker to stop it: the container gets a SIGTERM and two minutes."""
@@ -167,6 +160,11 @@ class SageMakerJobs:
     def _call(self, client: Any, verb: str, **request: Any) -> Mapping[str, Any]:
         answer: Mapping[str, Any] = getattr(client, f"{verb}_{self._noun.lower()}_job")(**request)
         return answer
+
+
+def _listed(job_id: str, status: str) -> JobState:
+    phase = _PHASES.get(status, Phase.RUNNING)
+    return JobState(job_id, phase, status, stopping=status == "Stopping")
 
 
 def _reason(answer: Mapping[str, Any], phase: Phase) -> str | None:

@@ -12,20 +12,18 @@ from airflow_ml_provider._compat import (
     AirflowFailException,
     BaseOperator,
     account,
+    current_task,
     deferrable_by_default,
     is_tried_again,
     timed_out,
 )
-from airflow_ml_provider.jobs.errors import (
-    JobFailedError,
-    JobTimeoutError,
-    ReportError,
-    is_not_found,
-)
+from airflow_ml_provider.jobs.errors import JobFailedError, JobTimeoutError
 from airflow_ml_provider.jobs.patience import insist
 from airflow_ml_provider.jobs.token import token
 from airflow_ml_provider.links.console import JobLink, LogLink, console_url, log_url
 from airflow_ml_provider.operators.job_log import JobLog
+from airflow_ml_provider.operators.job_report import report_left
+from airflow_ml_provider.operators.job_request import checked
 from airflow_ml_provider.operators.permanent import no_retry_of_permanent_errors
 from airflow_ml_provider.operators.spell import REPORT
 from airflow_ml_provider.operators.staging import filled, stage
@@ -164,9 +162,7 @@ class RemoteJobOperator(BaseOperator):
             return super().resume_execution(next_method, next_kwargs, context)
         except AirflowException as error:
             if timed_out(error):
-                ti = context["ti"]
-                known = ti.xcom_pull(self.task_id, key=JOB_KEY, map_indexes=ti.map_index)
-                self._job_id = known["job_id"] if known else None
+                self._job_id = _remembered(context["ti"])
                 self._stop(_LOOK_SECONDS)
             raise
 
@@ -178,16 +174,20 @@ class RemoteJobOperator(BaseOperator):
         seconds later.
         """
         self._killed = True
-        if self._ti is not None and is_tried_again(self._ti):
+        ti = self._ti or current_task()
+        if ti is not None and is_tried_again(ti):
             self.log.info("The next try goes on with %s.", self._job_id or "its job")
-        else:
-            self._stop(_KILLED_SECONDS)
+            return
+        if ti is not None and self._ti is None:
+            # The time of a task that was deferred was over before it could resume.
+            self._job_id = _remembered(ti)
+        self._stop(_KILLED_SECONDS)
 
     def _run(self, context: Any) -> dict[str, Any]:
         began = time.time()
-        deadline = began + self.timeout_seconds + QUEUE_SECONDS
+        deadline = began + self._patience_seconds()
         kind = self._kind()
-        request = self._checked(kind, self._staged(context, deadline))
+        request = checked(kind, self._staged(context, deadline), self.task_id)
         state = self._start(context, kind, request, deadline)
         self._say_where(context, kind, state.job_id)
         log = self._job_log(kind, state.job_id)
@@ -196,6 +196,12 @@ class RemoteJobOperator(BaseOperator):
                 self._defer(state.job_id, began, deadline, began)
             state = self._wait(kind, state.job_id, deadline, log)
         return self._finish(context, kind, state, deadline, log)
+
+    def _patience_seconds(self) -> float:
+        seconds = self.timeout_seconds + QUEUE_SECONDS
+        # Airflow 3 forgets the execution_timeout of a task that is deferred.
+        limit = self.execution_timeout
+        return min(seconds, limit.total_seconds()) if limit else seconds
 
     def _kind(self) -> JobKind:
         from airflow_ml_provider.jobs.registry import kind  # noqa: PLC0415 - a worker's business
@@ -267,22 +273,6 @@ class RemoteJobOperator(BaseOperator):
                 deadline,
             )
         return filled(self.request, uris, client_token(context))
-
-    def _checked(self, kind: JobKind, request: Any) -> dict[str, Any]:
-        from airflow_ml_provider.aws.validation import (  # noqa: PLC0415 - imports botocore
-            coerce_job_request,
-            job_request_problems,
-        )
-
-        coerced = coerce_job_request(kind, request)
-        if problems := job_request_problems(kind, coerced):
-            listed = "\n".join(f"  - {problem}" for problem in problems)
-            message = (
-                f"AWS would refuse the request of {self.task_id!r} (defaults such as role_arn come "
-                f"from the section [airflow_ml_provider] of Airflow's configuration):\n{listed}"
-            )
-            raise AirflowFailException(message)
-        return coerced
 
     def _say_where(self, context: Any, kind: JobKind, job_id: str) -> None:
         ti = context["ti"]
@@ -360,7 +350,8 @@ class RemoteJobOperator(BaseOperator):
             lines += ["The last lines of its log:", *tail] if tail else []
             raise AirflowException("\n".join(lines))
         if self.report:
-            context["ti"].xcom_push(key=REPORT, value=self._read_report(self.report, deadline))
+            report = report_left(self._aws(), self.report, deadline)
+            context["ti"].xcom_push(key=REPORT, value=report)
         return {
             "job_id": state.job_id,
             "status": state.status,
@@ -376,18 +367,7 @@ class RemoteJobOperator(BaseOperator):
         )
         return found is not None
 
-    def _read_report(self, uri: str, deadline: float) -> Any:
-        from airflow_ml_provider.aws.reports import read_report  # noqa: PLC0415
 
-        # A retry would adopt the same job and find the same report.
-        try:
-            return insist(
-                lambda: read_report(self._aws().client("s3"), uri), f"Reading {uri}", deadline
-            )
-        except ReportError as error:
-            raise AirflowFailException(str(error)) from error
-        except Exception as error:
-            if not is_not_found(error):
-                raise
-            message = f"The job succeeded but left no report at {uri}."
-            raise AirflowFailException(message) from error
+def _remembered(ti: Any) -> str | None:
+    known = ti.xcom_pull(ti.task_id, key=JOB_KEY, map_indexes=ti.map_index)
+    return known["job_id"] if known else None

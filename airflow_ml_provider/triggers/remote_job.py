@@ -100,7 +100,7 @@ class RemoteJobTrigger(BaseTrigger):
             made = asyncio.run_coroutine_threadsafe(self._client(service), loop)
             return made.result(_CONNECTING_SECONDS)
 
-        log = self._followed(loop) if self.logs and self.log_lines else None
+        log = self._followed() if self.logs and self.log_lines else None
         try:
             state = await wait(
                 self.kind,
@@ -154,15 +154,15 @@ class RemoteJobTrigger(BaseTrigger):
         await patiently(stop, f"Stopping {self.job_id}", deadline)
         self.log.info("Stopped %s job %s: its task waits no more.", self.kind, self.job_id)
 
-    def _followed(self, loop: asyncio.AbstractEventLoop) -> FollowedLog:
+    def _followed(self) -> FollowedLog:
         from airflow_ml_provider.aws.log_follower import FollowedLog  # noqa: PLC0415
 
         # Airflow finds the task's log by the context of this coroutine.
         context = copy_context()
 
         def tell(lines: Sequence[str]) -> None:
-            with suppress(RuntimeError):  # the loop was closed: nobody reads any more
-                loop.call_soon_threadsafe(self._print, lines, context=context)
+            # In the watcher's thread: the lines of 1,000 jobs would hold up the event loop.
+            context.run(self._print, lines)
 
         streams = [LogStreams(group, prefix) for group, prefix in self.logs]
         return FollowedLog(streams, self.log_lines, tell, self.began, self.log_read_until)

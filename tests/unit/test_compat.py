@@ -159,6 +159,10 @@ def test_an_airflow_that_kills_triggers_is_known(monkeypatch, kills):
     assert _compat.kills_triggers() is kills
 
 
+def test_outside_of_a_task_there_is_no_current_one():
+    assert _compat.current_task() is None
+
+
 def tried(state, *, number=1):
     """Ask for a task that has one retry and is in a state; an error: Airflow can't be asked."""
     ti = SimpleNamespace(try_number=number, max_tries=1)

@@ -196,7 +196,7 @@ def test_lists_ask_for_what_changed_since_the_last_look_and_once_an_hour_for_all
     seen = [1000.0, *asked]
     swept = next(number for number, now in enumerate(asked) if now >= 4600)
     expected = [1000.0 if number == swept else last for number, last in enumerate(seen)]
-    assert jobs.since == [last - 300 for last in expected[: len(asked)]]
+    assert jobs.since == [last - 120 for last in expected[: len(asked)]]
 
 
 def test_a_look_that_failed_is_made_up_for(clock, refusal):
@@ -207,4 +207,4 @@ def test_a_look_that_failed_is_made_up_for(clock, refusal):
     rounds.run(pair)
     jobs.list_error, clock.now = None, rounds.next_time(pair)
     rounds.run(pair)
-    assert jobs.since == [700.0, 700.0]
+    assert jobs.since == [880.0, 880.0]

@@ -153,8 +153,10 @@ def test_one_list_call_tells_which_of_a_thousand_jobs_changed(aws):
     }
     fake = aws("sagemaker", ListTrainingJobs=listing("Training", changed))
     states = TRAINING.states(fake.client, names, NOW.timestamp())
-    assert states.keys() == set(names) - {names[0], names[2]}
-    assert {state.phase for state in states.values()} == {Phase.RUNNING}
+    assert states.keys() == set(names)
+    assert states.pop(names[0]).phase is Phase.SUCCEEDED
+    assert states.pop(names[2]).stopping
+    assert {(one.phase, one.stopping) for one in states.values()} == {(Phase.RUNNING, False)}
     ((_, request),) = fake.calls
     assert request["NameContains"] == "flights-train-"
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import json
 import time
+from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
@@ -199,6 +200,22 @@ def test_a_try_that_was_ended_starts_nothing(kind, clients, context, monkeypatch
     with pytest.raises(AirflowException, match="starts nothing more"):
         task.execute(context)
     assert not kind.requests_made
+
+
+def test_the_time_of_a_task_that_was_deferred_may_be_over_before_it_resumes(
+    kind, clients, ti, monkeypatch
+):
+    ti.xcoms["train", "aws_job"] = {"kind": "fake", "job_id": "job"}
+    monkeypatch.setattr(remote_job, "current_task", lambda: ti)
+    monkeypatch.setattr(remote_job, "is_tried_again", lambda _: False)
+    operator().on_kill()
+    assert kind.stopped == ["job"]
+
+
+def test_an_execution_timeout_bounds_the_wait_in_the_triggerer(kind, clients, context):
+    task = operator(deferrable=True, execution_timeout=timedelta(seconds=90))
+    waited = deferred(task.execute, context).trigger.deadline - time.time()
+    assert 60 < waited <= 90
 
 
 @pytest.mark.parametrize("stop", [True, False])

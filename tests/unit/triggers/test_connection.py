@@ -41,3 +41,9 @@ def test_a_client_may_be_told_to_make_each_call_once(lake):
     for repeats, attempts in ((True, 7), (False, 1)):
         config = AwsConnection("lake").client("glue", repeats=repeats).meta.config
         assert config.retries["total_max_attempts"] == attempts
+
+
+def test_clients_share_what_botocore_knows_of_services_and_nothing_else():
+    one, other = (AwsConnection("lake").client("s3") for _ in range(2))
+    assert one._loader is other._loader
+    assert one._request_signer._credentials is not other._request_signer._credentials
