@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _CONNECTING_SECONDS = 120.0
 _STOPPING_SECONDS = 60.0
+_QUIET_SECONDS = 5.0
 
 
 class RemoteJobTrigger(BaseTrigger):
@@ -94,6 +95,7 @@ class RemoteJobTrigger(BaseTrigger):
         from airflow_ml_provider.aws.watcher import wait  # noqa: PLC0415 - for the triggerer only
 
         loop = asyncio.get_running_loop()
+        started = loop.time()
 
         def connect(service: str) -> Any:
             # Called in the watcher's thread, from where Airflow 3 can't be asked for a connection.
@@ -120,6 +122,8 @@ class RemoteJobTrigger(BaseTrigger):
         except Exception as error:  # noqa: BLE001 - the task asks AWS again and fails with reason
             self.log.warning("Waiting for %s %s ended: %s", self.kind, self.job_id, error)
             phase = "unknown"
+        # A scheduler that is late to see that the task has deferred takes a resumed one for failed.
+        await asyncio.sleep(max(0.0, started + _QUIET_SECONDS - loop.time()))
         event = {
             "job_id": self.job_id,
             "began": self.began,

@@ -30,6 +30,7 @@ def kind(monkeypatch):
     fake.state = state
     fake.states = lambda client, job_ids, since: {}
     fake.stop = lambda client, job_id: fake.stopped.append((client, job_id))
+    monkeypatch.setattr(remote_job, "_QUIET_SECONDS", 0.0)
     monkeypatch.setitem(registry.KINDS, "fake", fake)
     monkeypatch.setitem(registry.WATCHABLES, "fake", fake)
     monkeypatch.setattr(
@@ -68,6 +69,13 @@ def test_fires_once_when_the_job_is_final(kind):
     events = asyncio.run(first(trigger(aws_conn_id="mine", region_name="eu-west-1")))
     assert events == [{"job_id": "job", "phase": "succeeded", "log_read_until": BEGAN}]
     assert kind.clients == [(AwsConnection("mine", "eu-west-1"), "fake")]
+
+
+def test_it_never_fires_right_after_the_task_has_deferred(kind, monkeypatch):
+    monkeypatch.setattr(remote_job, "_QUIET_SECONDS", 0.3)
+    began = time.monotonic()
+    asyncio.run(first(trigger()))
+    assert time.monotonic() - began >= 0.3
 
 
 @pytest.mark.parametrize("trouble", [PermissionError("no"), JobState("job", Phase.RUNNING, "Runs")])
