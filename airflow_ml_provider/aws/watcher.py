@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_BETWEEN_OUTCOMES_SECONDS = 0.001
 _LOCK = threading.Lock()
 _WATCHERS: dict[Hashable, _Watcher] = {}
 
@@ -60,6 +61,8 @@ async def wait(
             loop.call_soon_threadsafe(_settle, future, outcome)
         except RuntimeError:  # the loop was closed: nobody waits any more
             logger.debug("Nobody waits for %s any more.", job_id)
+        # A thousand outcomes at once would be one long turn of the event loop.
+        time.sleep(_BETWEEN_OUTCOMES_SECONDS)
 
     now = time.time()
     began = now if began is None else began

@@ -1,7 +1,7 @@
 """What a request to AWS and its answer are, apart from HTTP.
 
-The JSON 1.1 protocol (SageMaker, Glue) names its operation in ``X-Amz-Target``; REST-JSON
-(EMR Serverless) names it by method and path, which botocore's service model spells.
+The JSON 1.1 protocol (SageMaker, Glue, CloudWatch Logs) names its operation in ``X-Amz-Target``;
+REST-JSON (EMR Serverless) names it by method and path, which botocore's service model spells.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def service_model(service: str) -> ServiceModel:
 def _target_prefixes() -> dict[str, str]:
     return {
         service_model(service).metadata["targetPrefix"]: service
-        for service in ("sagemaker", "glue")
+        for service in ("sagemaker", "glue", "logs")
     }
 
 

@@ -12,6 +12,7 @@ from airflow_ml_provider.local import (
     emr_serverless,
     glue,
     glue_jobs,
+    log_search,
     processing,
     sagemaker_tags,
     training,
@@ -21,7 +22,10 @@ if TYPE_CHECKING:
     from airflow_ml_provider.local.cloud import Cloud
     from airflow_ml_provider.local.protocol import Operation, Operations
 
-MODULES = (training, processing, sagemaker_tags, create_once, glue, glue_jobs, emr_serverless)
+MODULES = (
+    *(training, processing, sagemaker_tags, create_once, glue, glue_jobs, emr_serverless),
+    log_search,
+)
 
 
 def operations(cloud: Cloud) -> Operations:

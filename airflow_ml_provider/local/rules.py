@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 MAX_PROBLEMS = 20
 MAX_ENUM_VALUES = 30
 JOB_NAME = r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}"
-_ERROR_CODES = {"glue": "InvalidInputException"}
+_ERROR_CODES = {"glue": "InvalidInputException", "logs": "InvalidParameterException"}
 # Newer botocore models may drop patterns; this one is documented for all SageMaker jobs.
 _PATTERNS = {"TrainingJobName": JOB_NAME, "ProcessingJobName": JOB_NAME}
 _TYPES: dict[str, tuple[type[Any], ...]] = {
@@ -42,7 +42,7 @@ def check(service: str, model: OperationModel, params: Json) -> None:
     """Refuse a request that the service's model doesn't allow.
 
     Raises:
-        AwsError: ``ValidationException`` (Glue: ``InvalidInputException``) with all problems.
+        AwsError: ``ValidationException`` or the service's own word for it, with all problems.
 
     """
     problems = list(_problems(model.input_shape, params, ""))

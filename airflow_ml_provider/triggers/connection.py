@@ -37,23 +37,16 @@ class AwsConnection:
 def _hook_class() -> Any:
     from airflow.providers.amazon.aws.hooks.base_aws import AwsGenericHook  # noqa: PLC0415 - heavy
 
-    class Hook(AwsGenericHook):  # type: ignore[type-arg]
-        """Airflow's hook, whose sessions share what botocore knows of the services.
+    from airflow_ml_provider.aws.loader import shared_loader  # noqa: PLC0415 - imports botocore
 
-        Else each client reads that anew: SageMaker's takes 20 MB and 0.1 s.
-        """
+    class Hook(AwsGenericHook):  # type: ignore[type-arg]
+        """Airflow's hook, whose sessions share what botocore knows of the services."""
 
         def get_session(self, *args: Any, **options: Any) -> Any:
             session = super().get_session(*args, **options)
             core = session._session  # noqa: SLF001 - boto3 has no other way to it
-            core.register_component("data_loader", _loader(core.get_config_variable("data_path")))
+            loader = shared_loader(core.get_config_variable("data_path"))
+            core.register_component("data_loader", loader)
             return session
 
     return Hook
-
-
-@cache
-def _loader(data_path: str | None) -> Any:
-    from botocore.loaders import create_loader  # noqa: PLC0415 - for workers and triggerers only
-
-    return create_loader(data_path)

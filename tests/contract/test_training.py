@@ -8,6 +8,7 @@ import tarfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -371,3 +372,8 @@ assert mine.read_text() == os.environ["TRAINING_JOB_NAME"]
     )
     sizes = [len(page["TrainingJobSummaries"]) for page in pages]
     assert sizes == [2, 1]
+    newest = max(job["LastModifiedTime"] for job in listed["TrainingJobSummaries"])
+    unchanged = sagemaker.list_training_jobs(
+        NameContains=base["TrainingJobName"], LastModifiedTimeAfter=newest + timedelta(seconds=1)
+    )
+    assert not unchanged["TrainingJobSummaries"]
