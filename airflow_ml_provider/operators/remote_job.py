@@ -46,6 +46,7 @@ _KILLED_SECONDS = 3.0
 # Pauses before the looks for a job whose start a kill interrupted.
 _LOOKS_FOR_KILLED = (0.0, 0.5, 0.5, 1.0, 1.0)
 _TRIGGER_LATE_SECONDS = 900.0
+_TRIGGER_FAILED = "__fail__"  # how Airflow resumes a task whose trigger broke or was too late
 
 
 class RemoteJobOperator(BaseOperator):
@@ -157,12 +158,14 @@ class RemoteJobOperator(BaseOperator):
     def resume_execution(
         self, next_method: str, next_kwargs: dict[str, Any] | None, context: Any
     ) -> Any:
-        """Stop the job if Airflow ended the deferral because the task's own time was over."""
+        """Stop the job if Airflow ended the deferral and nobody will go on with it."""
         try:
             return super().resume_execution(next_method, next_kwargs, context)
         except AirflowException as error:
-            if timed_out(error):
-                self._job_id = _remembered(context["ti"])
+            ti = context["ti"]
+            over = timed_out(error) or ti.try_number > ti.max_tries
+            if next_method == _TRIGGER_FAILED and over:
+                self._job_id = _remembered(ti)
                 self._stop(_LOOK_SECONDS)
             raise
 

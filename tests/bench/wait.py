@@ -9,7 +9,8 @@ the same local AWS in a process of its own. Each run is a fresh process of Airfl
 - the window, two poll intervals long; some jobs end in it, at random moments;
 - the end: all other jobs complete at once, until the last trigger has fired.
 
-The floor is Airflow's own cost: as many triggers that only wait.
+The floor is Airflow's own cost: as many triggers that only wait. The ratios of CPU and memory are
+of what each contestant costs on top of it; those of the whole process are given too.
 
 Every job writes a line to its log each poll interval, which ours follows and the stock trigger does
 not. The jobs began an hour ago, so that both ask equally often: ours asks young jobs oftener, at a
@@ -103,7 +104,7 @@ def settings(home: str) -> dict[str, str]:
 
 
 def ratios(rows: list[Row], size: int) -> dict[str, float]:
-    """Give stock / ours for old jobs; CPU and memory also without what Airflow itself costs."""
+    """Give stock / ours for old jobs; CPU and memory without and with what Airflow itself costs."""
     mine = [row for row in rows if row["jobs"] == size and row.get("age_seconds", 1)]
     stock, ours, floor = (
         next(row for row in mine if row["contestant"] == one) for one in ("stock", "ours", "floor")
@@ -121,11 +122,11 @@ def ratios(rows: list[Row], size: int) -> dict[str, float]:
 
     found = {
         "calls": stock["calls_per_minute"] / ours["calls_per_minute"],
-        "cpu": cpu(stock) / cpu(ours),
-        "memory": memory(stock) / memory(ours),
+        "cpu": (cpu(stock) - cpu_floor(stock)) / (cpu(ours) - cpu_floor(ours)),
+        "memory": (memory(stock) - memory(floor)) / (memory(ours) - memory(floor)),
         "stall": stock["longest_stall_seconds"] / max(ours["longest_stall_seconds"], 0.01),
-        "cpu_over_floor": (cpu(stock) - cpu_floor(stock)) / (cpu(ours) - cpu_floor(ours)),
-        "memory_over_floor": (memory(stock) - memory(floor)) / (memory(ours) - memory(floor)),
+        "cpu_with_floor": cpu(stock) / cpu(ours),
+        "memory_with_floor": memory(stock) / memory(ours),
     }
     return {name: round(ratio, 1) for name, ratio in found.items()}
 
@@ -180,8 +181,8 @@ def show(
                 *(f"{ratio['memory']:.0f}", f"{ratio['stall']:.0f}"),
             )
             table.add_row(
-                *("", "over the floor", "", "", "", "", f"{ratio['cpu_over_floor']:.0f}"),
-                f"{ratio['memory_over_floor']:.0f}",
+                *("", "with the floor", "", "", "", "", f"{ratio['cpu_with_floor']:.0f}"),
+                f"{ratio['memory_with_floor']:.0f}",
                 end_section=True,
             )
     console.print(table)

@@ -160,11 +160,15 @@ def test_airflows_own_timeout_of_the_deferral_stops_the_job(kind, clients, conte
     assert kind.stopped == ["job"]
 
 
-def test_a_trigger_that_broke_leaves_the_job_for_the_retry(kind, clients, context, ti):
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_trigger_that_broke_leaves_the_job_to_the_retry_if_there_is_one(
+    kind, clients, context, ti, number
+):
+    ti.try_number = number
     ti.xcoms["train", "aws_job"] = {"kind": "fake", "job_id": "job"}
     with pytest.raises(AirflowException):
         operator().resume_execution("__fail__", {"error": "Trigger failure"}, context)
-    assert not kind.stopped
+    assert kind.stopped == ([] if number == 1 else ["job"])
 
 
 def test_on_kill_stops_the_job_of_this_process(kind, clients, context):
