@@ -70,8 +70,10 @@ format: $(READY)  ## let ruff write the code as it wants it
 e2e: $(READY)  ## really run the example DAGs and the stock operators
 	$(PYTEST) tests/e2e
 
+# Less of it: FAULTS='tests/faults/test_matrix.py --cells "killed ours"'
+FAULTS ?= tests/faults
 faults: $(READY)  ## kill and disturb everything; each job is started once (see build/faults.json)
-	$(PYTEST) -s tests/faults
+	$(PYTEST) -s $(FAULTS)
 
 bench-wait: $(READY)  ## what waiting for 1,000 deferred jobs costs, beside the stock trigger
 	$(BIN)/python tests/bench/wait.py
