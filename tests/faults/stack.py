@@ -81,8 +81,9 @@ class TaskView:
 class Airflow:
     """Airflow for the length of a ``with`` block, all of it below ``folder``.
 
+    AIRFLOW_PYTHON may name the Python whose Airflow it is; its version may be another than ours.
+
     :param dags: the folder of the DAGs.
-    :param python: the Python whose Airflow it is; its version may be another than ours.
     :param env: more environment for all of its processes.
     :param parallelism: how many tasks run at once.
     """
@@ -92,12 +93,11 @@ class Airflow:
         folder: Path,
         dags: Path,
         *,
-        python: Path | str = sys.executable,
         env: Mapping[str, str] | None = None,
         parallelism: int = 8,
     ) -> None:
         self.folder = folder.absolute()
-        self._python = str(python)
+        self._python = os.environ.get("AIRFLOW_PYTHON", sys.executable)
         self.version = _version(self._python)
         with socket.create_server((HOST, 0)) as listener:
             self.port = listener.getsockname()[1]

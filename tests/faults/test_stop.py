@@ -8,9 +8,7 @@ to each task, then the tests look at the jobs.
 from __future__ import annotations
 
 import json
-import os
 import signal
-import sys
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -23,7 +21,6 @@ from stack import Airflow, until
 
 from airflow_ml_provider.local.server import LocalAws
 
-AIRFLOW_PYTHON = os.environ.get("AIRFLOW_PYTHON", sys.executable)
 DAGS = Path(__file__).with_name("stop_dags")
 # Two cores that start all of it are slow, and nothing dies here whose death has to be found.
 PATIENT = {
@@ -138,9 +135,7 @@ def world(tmp_path_factory):
         client("s3").create_bucket(Bucket=BUCKET)
         client("s3").put_object(Bucket=BUCKET, Key="wait.py", Body=script(flag))
         env = {**PATIENT, "STOP_DAGS": json.dumps([scene.told(flag) for scene in scenes])}
-        with Airflow(
-            folder / "airflow", DAGS, python=AIRFLOW_PYTHON, env=env, parallelism=24
-        ) as airflow:
+        with Airflow(folder / "airflow", DAGS, env=env, parallelism=24) as airflow:
             extra = {"endpoint_url": aws.endpoint_url, "region_name": "us-east-1"}
             connection = {"connection_id": "aws_default", "conn_type": "aws"}
             secrets = {"login": "local", "password": "local", "extra": json.dumps(extra)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from importlib import import_module
 
 _AMAZON = "airflow.providers.amazon.aws"
@@ -13,4 +14,5 @@ if "scheduler" in sys.argv:
         *("airflow_ml_provider.operators.remote_job", "airflow_ml_provider.jobs.start"),
         *("airflow_ml_provider.aws.watcher", "airflow_ml_provider.aws.validation"),
     ):
-        import_module(_name)
+        with suppress(ImportError):  # 2.11 has no SDK
+            import_module(_name)

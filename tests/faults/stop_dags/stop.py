@@ -32,6 +32,7 @@ for told in json.loads(os.environ["STOP_DAGS"]):
         arguments = {
             **told["arguments"],
             "task_id": "job",
+            "retry_delay": timedelta(0),
             "poll_seconds": 1,
             "execution_timeout": _span(told["execution_timeout"]),
         }

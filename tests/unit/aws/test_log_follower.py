@@ -105,7 +105,7 @@ def test_each_line_is_told_once_and_only_when_it_has_settled(aws, clock, followe
 def test_old_jobs_are_read_once_a_minute_and_a_newcomer_from_its_beginning(aws, clock, follower):
     old, told_old = followed("old/")
     old.read_until = 4000.0
-    clock.now = 4069.0
+    clock.now = 4068.0
     follower.follow([old])
     assert aws.calls == []
     aws.write(TRAINING, "old/1", 3990, "told before")
