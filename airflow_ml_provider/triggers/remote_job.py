@@ -92,17 +92,34 @@ class RemoteJobTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, then yield one event."""
-        from airflow_ml_provider.aws.watcher import wait  # noqa: PLC0415 - for the triggerer only
-
         loop = asyncio.get_running_loop()
-        started = loop.time()
+        quiet_until = loop.time() + _QUIET_SECONDS
+        log = self._followed() if self.logs and self.log_lines else None
+        try:
+            phase = await self._final_phase(loop, log)
+            # A scheduler late to see that the task has deferred takes a resumed one for failed.
+            await asyncio.sleep(max(0.0, quiet_until - loop.time()))
+        except asyncio.CancelledError:
+            if not kills_triggers():
+                await self.on_kill()
+            raise
+        event = {
+            "job_id": self.job_id,
+            "began": self.began,
+            "deadline": self.deadline,
+            "phase": phase,
+            "log_read_until": log.read_until if log else self.log_read_until,
+        }
+        yield TriggerEvent(event)  # type: ignore[no-untyped-call]
+
+    async def _final_phase(self, loop: asyncio.AbstractEventLoop, log: FollowedLog | None) -> str:
+        from airflow_ml_provider.aws.watcher import wait  # noqa: PLC0415 - for the triggerer only
 
         def connect(service: str) -> Any:
             # Called in the watcher's thread, from where Airflow 3 can't be asked for a connection.
             made = asyncio.run_coroutine_threadsafe(self._client(service), loop)
             return made.result(_CONNECTING_SECONDS)
 
-        log = self._followed() if self.logs and self.log_lines else None
         try:
             state = await wait(
                 self.kind,
@@ -114,24 +131,10 @@ class RemoteJobTrigger(BaseTrigger):
                 poll_seconds=self.poll_seconds,
                 log=log,
             )
-            phase = state.phase.value
-        except asyncio.CancelledError:
-            if not kills_triggers():
-                await self.on_kill()
-            raise
         except Exception as error:  # noqa: BLE001 - the task asks AWS again and fails with reason
             self.log.warning("Waiting for %s %s ended: %s", self.kind, self.job_id, error)
-            phase = "unknown"
-        # A scheduler that is late to see that the task has deferred takes a resumed one for failed.
-        await asyncio.sleep(max(0.0, started + _QUIET_SECONDS - loop.time()))
-        event = {
-            "job_id": self.job_id,
-            "began": self.began,
-            "deadline": self.deadline,
-            "phase": phase,
-            "log_read_until": log.read_until if log else self.log_read_until,
-        }
-        yield TriggerEvent(event)  # type: ignore[no-untyped-call]
+            return "unknown"
+        return state.phase.value
 
     async def on_kill(self) -> None:
         """Stop the job, if it is one and its task waits for it no more."""
