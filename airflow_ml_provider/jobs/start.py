@@ -47,6 +47,7 @@ def start(
     *,
     deadline: float,
     earlier: Sequence[str] = (),
+    stop_earlier: bool = False,
     clock: Callable[[], float] = time.time,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Started:
@@ -56,14 +57,15 @@ def start(
     succeeded: adopt its result. It failed or was stopped: look at the next n.
 
     ``earlier`` are the prefixes of former tries (before a person cleared the task): a job of theirs
-    that still runs is attached to, not doubled; an ended one is left alone.
+    that still runs is attached to, not doubled, or with ``stop_earlier`` stopped and waited for; an
+    ended one is left alone.
 
     A job that is being stopped, a throttle or a lost connection is waited out until ``deadline``
     (epoch seconds); an answer that was lost is found again by the token, because each attempt looks
     before it submits. So ``connect`` must give clients that repeat nothing by themselves.
     """
     return insist(
-        lambda: _start(kind, connect(), request, token_prefix, earlier),
+        lambda: _start(kind, connect(), request, token_prefix, earlier, stop_earlier=stop_earlier),
         f"Starting {token_prefix}",
         deadline,
         clock=clock,
@@ -86,10 +88,19 @@ def find_running(
 
 
 def _start(
-    kind: JobKind, client: Any, request: Json, token_prefix: str, earlier: Sequence[str]
+    kind: JobKind,
+    client: Any,
+    request: Json,
+    token_prefix: str,
+    earlier: Sequence[str],
+    *,
+    stop_earlier: bool,
 ) -> Started:
     running = find_running(kind, client, request, earlier)
     if running is not None:
+        if stop_earlier and not running.stopping:
+            kind.stop(client, running.job_id)
+            raise RetryLaterError(f"{kind.name} job {running.job_id} of before is being stopped.")
         return _take(kind, client, request, running)
     for number in range(1, MAX_NUMBER + 1):
         name = token(token_prefix, number)

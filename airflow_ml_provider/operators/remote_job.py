@@ -19,7 +19,6 @@ from airflow_ml_provider._compat import (
 )
 from airflow_ml_provider.jobs.errors import JobFailedError, JobTimeoutError
 from airflow_ml_provider.jobs.patience import insist
-from airflow_ml_provider.jobs.token import token
 from airflow_ml_provider.links.console import JobLink, LogLink, console_url, log_url
 from airflow_ml_provider.operators.job_log import JobLog
 from airflow_ml_provider.operators.job_report import report_left
@@ -133,7 +132,18 @@ class RemoteJobOperator(BaseOperator):
         :raises AirflowFailException: AWS would refuse, or refused, the request.
         :raises AirflowException: the job failed, was stopped or took too long.
         """
-        return self._run(context)
+        began = time.time()
+        deadline = began + self._patience_seconds()
+        kind = self._kind()
+        request = checked(kind, self._staged(context, deadline), self.task_id)
+        state = self._start(context, kind, request, deadline)
+        self._say_where(context, kind, state.job_id)
+        log = self._job_log(kind, state.job_id)
+        if not state.phase.final:
+            if deferrable_by_default() if self.deferrable is None else self.deferrable:
+                self._defer(state.job_id, began, deadline, began)
+            state = self._wait(kind, state.job_id, deadline, log)
+        return self._finish(context, kind, state, deadline, log)
 
     @no_retry_of_permanent_errors()
     def resume(self, context: Any, event: Mapping[str, Any]) -> dict[str, Any]:
@@ -186,20 +196,6 @@ class RemoteJobOperator(BaseOperator):
             self._job_id = _remembered(ti)
         self._stop(_KILLED_SECONDS)
 
-    def _run(self, context: Any) -> dict[str, Any]:
-        began = time.time()
-        deadline = began + self._patience_seconds()
-        kind = self._kind()
-        request = checked(kind, self._staged(context, deadline), self.task_id)
-        state = self._start(context, kind, request, deadline)
-        self._say_where(context, kind, state.job_id)
-        log = self._job_log(kind, state.job_id)
-        if not state.phase.final:
-            if deferrable_by_default() if self.deferrable is None else self.deferrable:
-                self._defer(state.job_id, began, deadline, began)
-            state = self._wait(kind, state.job_id, deadline, log)
-        return self._finish(context, kind, state, deadline, log)
-
     def _patience_seconds(self) -> float:
         seconds = self.timeout_seconds + QUEUE_SECONDS
         # Airflow 3 forgets the execution_timeout of a task that is deferred.
@@ -231,8 +227,16 @@ class RemoteJobOperator(BaseOperator):
         prefix = task_token(context)
         self._ti = context["ti"]
         self._starting = (request, prefix)
-        earlier = earlier_tokens(context)
-        started = start(kind, self._connect, request, prefix, deadline=deadline, earlier=earlier)
+        started = start(
+            kind,
+            self._connect,
+            request,
+            prefix,
+            deadline=deadline,
+            earlier=earlier_tokens(context),
+            # Who was to stop it may be dead, or late.
+            stop_earlier=self.stop_on_kill,
+        )
         self._job_id, self._starting = started.job_id, None
         if self._killed:
             self.on_kill()
@@ -343,9 +347,6 @@ class RemoteJobOperator(BaseOperator):
         from airflow_ml_provider.jobs.state import Phase  # noqa: PLC0415 - a worker's business
 
         log.print_new()
-        if state.phase is Phase.STOPPED and not self._has_own(context, kind, deadline):
-            self.log.info("%s was stopped because the task was cleared.", state.job_id)
-            return self._run(context)
         if state.phase is not Phase.SUCCEEDED:
             url = console_url(self._client, kind.console_path(state.job_id))
             lines = [str(JobFailedError(kind.name, state)), *([url] if url else [])]
@@ -361,14 +362,6 @@ class RemoteJobOperator(BaseOperator):
             **state.result,
             "outputs": dict(self.outputs),
         }
-
-    def _has_own(self, context: Any, kind: JobKind, deadline: float) -> bool:
-        """Whether a job was started since the task was cleared: then it is the one waited for."""
-        first = token(task_token(context), 1)
-        found = insist(
-            lambda: kind.find(self._connect(), self.request, first), f"Finding {first}", deadline
-        )
-        return found is not None
 
 
 def _remembered(ti: Any) -> str | None:

@@ -94,6 +94,22 @@ def test_a_running_job_of_an_earlier_try_is_attached_and_an_ended_one_is_not():
     assert begin(jobs, earlier=["old"]).job_id == "t-1"
 
 
+def test_a_running_job_of_an_earlier_try_is_stopped_if_that_is_wanted():
+    jobs, stopped = Jobs(old_1=Phase.RUNNING), []
+
+    def stop(client, job_id):
+        stopped.append(job_id)
+        jobs.stopping.add(job_id)
+
+    def sleep(seconds):
+        if len(stopped) == 1:
+            jobs.stopping, jobs.jobs["old-1"] = set(), Phase.STOPPED
+
+    jobs.stop = stop
+    begun = begin(jobs, earlier=["old"], stop_earlier=True, sleep=sleep)
+    assert (begun.job_id, stopped) == ("t-1", ["old-1"])
+
+
 def test_a_job_that_is_being_stopped_is_waited_out():
     jobs, clock = Jobs(t_1=Phase.RUNNING), Clock()
     jobs.stopping = {"t-1"}

@@ -94,13 +94,23 @@ def test_a_cleared_task_starts_afresh(kind, clients, context, ti):
     assert len(kind.requests_made) == 1
 
 
-def test_a_cleared_task_attaches_to_its_job_that_still_runs(kind, clients, context, ti):
+def test_a_cleared_task_attaches_to_the_job_that_was_to_run_on(kind, clients, context, ti):
     running = f"{task_token(context)}-1"
     kind.put(running, Phase.RUNNING)
     ti.max_tries = 3
-    deferral = deferred(operator(deferrable=True).execute, context)
+    deferral = deferred(operator(deferrable=True, stop_on_kill=False).execute, context)
     assert deferral.trigger.job_id == running
     assert not kind.requests_made
+
+
+def test_a_cleared_task_stops_its_job_that_nobody_stopped(kind, clients, context, ti, monkeypatch):
+    monkeypatch.setattr("airflow_ml_provider.jobs.patience.backoff_seconds", lambda *_: 0.0)
+    running = f"{task_token(context)}-1"
+    kind.put(running, Phase.RUNNING)
+    kind.stop = lambda client, job_id: kind.put(job_id, Phase.STOPPED)
+    ti.max_tries = 3
+    deferral = deferred(operator(deferrable=True).execute, context)
+    assert deferral.trigger.job_id == f"{task_token(context)}-1" != running
 
 
 @pytest.mark.parametrize("phase", [Phase.FAILED, Phase.STOPPED])
@@ -253,20 +263,7 @@ def test_a_kill_before_anything_was_started_stops_nothing(kind, clients, context
     assert not kind.stopped
 
 
-def test_a_cleared_task_whose_old_job_is_stopped_meanwhile_starts_its_own(
-    kind, clients, context, ti
-):
-    old = f"{task_token(context)}-1"
-    kind.put(old, Phase.RUNNING)
-    ti.max_tries = 3
-    deferral = deferred(operator(deferrable=True).execute, context)
-    assert deferral.trigger.job_id == old
-    kind.put(old, Phase.STOPPED)
-    again = deferred(operator(deferrable=True).resume, context, {**event(60), "job_id": old})
-    assert again.trigger.job_id == f"{task_token(context)}-1" != old
-
-
-def test_a_job_of_its_own_that_was_stopped_fails_the_task(kind, clients, context):
+def test_a_job_that_was_stopped_meanwhile_fails_the_task(kind, clients, context):
     own = f"{task_token(context)}-1"
     kind.put(own, Phase.STOPPED)
     with pytest.raises(AirflowException, match="ended as Stopped"):
