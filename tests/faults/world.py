@@ -109,13 +109,17 @@ def world(
 
 
 def is_task(process: psutil.Process) -> bool:
-    """Whether a process runs a task's code: the executor's worker above it only supervises."""
+    """Whether a process runs a task's code: the one above it only supervises."""
     try:
         parent = process.parent()
-        return parent is not None and _is_worker(process) and _is_worker(parent)
+        if _title(process).startswith("airflow task runner"):  # 2.11
+            return True
+        return parent is not None and all(
+            _title(one).startswith("airflow worker") for one in (process, parent)
+        )
     except psutil.NoSuchProcess:
         return False
 
 
-def _is_worker(process: psutil.Process) -> bool:
-    return " ".join(process.cmdline()).startswith("airflow worker")
+def _title(process: psutil.Process) -> str:
+    return " ".join(process.cmdline())

@@ -8,7 +8,12 @@ from datetime import datetime, timedelta, timezone
 from importlib import import_module
 from pathlib import Path
 
-from airflow.sdk import DAG, get_parsing_context
+from airflow_ml_provider._compat import DAG
+
+try:
+    from airflow.sdk import get_parsing_context
+except ImportError:  # 2.11
+    from airflow.utils.dag_parsing_context import get_parsing_context
 
 for file in Path(os.environ["FAULTS_DAGS"]).glob(f"{get_parsing_context().dag_id or '*'}.json"):
     told = json.loads(file.read_text())
