@@ -19,6 +19,9 @@ INFO = get_provider_info()
 INNER = {
     "connection",
     "job_log",
+    "job_report",
+    "job_request",
+    "permanent",
     "run_values",
     "spell",
     "staging",
