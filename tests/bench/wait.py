@@ -113,16 +113,14 @@ def ratios(rows: list[Row], size: int) -> dict[str, float]:
     def cpu(row: Row) -> float:
         return row["cpu_seconds"]["start_and_window"]
 
-    def cpu_floor(row: Row) -> float:
-        seconds = row["seconds"]["start"] + row["seconds"]["window"]
-        return floor["cpu_seconds"]["start"] + floor["cpu_seconds"]["per_minute"] * seconds / 60
-
     def memory(row: Row) -> float:
         return row["memory_kib_per_trigger"]
 
+    # What it takes a minute is smaller than the error of the measurement.
+    started = floor["cpu_seconds"]["start"]
     found = {
         "calls": stock["calls_per_minute"] / ours["calls_per_minute"],
-        "cpu": (cpu(stock) - cpu_floor(stock)) / (cpu(ours) - cpu_floor(ours)),
+        "cpu": (cpu(stock) - started) / (cpu(ours) - started),
         "memory": (memory(stock) - memory(floor)) / (memory(ours) - memory(floor)),
         "stall": stock["longest_stall_seconds"] / max(ours["longest_stall_seconds"], 0.01),
         "cpu_with_floor": cpu(stock) / cpu(ours),
