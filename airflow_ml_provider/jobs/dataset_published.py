@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from airflow_ml_provider.jobs.one_by_one import OneByOne
 from airflow_ml_provider.jobs.s3_uri import split_s3_uri
 from airflow_ml_provider.jobs.state import JobState, Phase
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
 
 MARKERS = ("_manifest.json", "_SUCCESS")
 
 
-class DatasetPublished:
+class DatasetPublished(OneByOne):
     """A job id is the S3 URI of the dataset's folder."""
 
     name = "dataset_published"
@@ -35,15 +33,6 @@ class DatasetPublished:
                 result = {"uri": job_id, "marker": marker}
                 return JobState(job_id, Phase.SUCCEEDED, "Published", result=result)
         return JobState(job_id, Phase.RUNNING, "Unpublished")
-
-    def states(
-        self,
-        client: Any,  # noqa: ARG002
-        job_ids: Collection[str],  # noqa: ARG002
-        since: float,  # noqa: ARG002
-    ) -> dict[str, JobState]:
-        """S3 has no call for many folders: each is asked for by itself."""
-        return {}
 
 
 DATASET_PUBLISHED = DatasetPublished()

@@ -9,11 +9,12 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from airflow_ml_provider.jobs.errors import JobNotFoundError, is_not_found
+from airflow_ml_provider.jobs.one_by_one import OneByOne
 from airflow_ml_provider.jobs.result import picked
 from airflow_ml_provider.jobs.state import JobState, Phase
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
 STATUSES = ("Approved", "Rejected", "PendingManualApproval")
 _PENDING = "PendingManualApproval"
@@ -41,7 +42,7 @@ def package_id(
     return json.dumps({**which, "wanted": sorted(wanted)}, sort_keys=True, separators=(",", ":"))
 
 
-class ModelPackageStatus:
+class ModelPackageStatus(OneByOne):
     """A job id is what :func:`package_id` gives."""
 
     name = "model_package_status"
@@ -67,15 +68,6 @@ class ModelPackageStatus:
         described = answer.get("ApprovalDescription")
         reason = f"{package} is {status}" + (f": {described}" if described else "")
         return JobState(job_id, Phase.FAILED, status, reason=reason, result=result)
-
-    def states(
-        self,
-        client: Any,  # noqa: ARG002
-        job_ids: Collection[str],  # noqa: ARG002
-        since: float,  # noqa: ARG002
-    ) -> dict[str, JobState]:
-        """SageMaker lists packages of one group only: each is asked for by itself."""
-        return {}
 
     def _describe(self, client: Any, package: str, job_id: str) -> Mapping[str, Any]:
         try:

@@ -7,12 +7,13 @@ import operator
 from typing import TYPE_CHECKING, Any
 
 from airflow_ml_provider.jobs.errors import ReportError, is_not_found
+from airflow_ml_provider.jobs.one_by_one import OneByOne
 from airflow_ml_provider.jobs.report import metric, read_report
 from airflow_ml_provider.jobs.s3_uri import split_s3_uri
 from airflow_ml_provider.jobs.state import JobState, Phase
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
 
 OPERATORS = {
     "<": operator.lt,
@@ -47,7 +48,7 @@ def metric_id(
     return json.dumps(sought, sort_keys=True, separators=(",", ":"))
 
 
-class ReportMetric:
+class ReportMetric(OneByOne):
     """A job id is what :func:`metric_id` gives."""
 
     name = "report_metric"
@@ -73,15 +74,6 @@ class ReportMetric:
         if sought["fail_when_false"]:
             return JobState(job_id, Phase.FAILED, "False", reason=said, result={"value": number})
         return JobState(job_id, Phase.RUNNING, "False", reason=said)
-
-    def states(
-        self,
-        client: Any,  # noqa: ARG002
-        job_ids: Collection[str],  # noqa: ARG002
-        since: float,  # noqa: ARG002
-    ) -> dict[str, JobState]:
-        """S3 has no call for many objects: each is asked for by itself."""
-        return {}
 
 
 REPORT_METRIC = ReportMetric()
