@@ -180,13 +180,11 @@ def _join(
     log: FollowedLog | None,
 ) -> _Watcher:
     with _LOCK:
-        watcher = _WATCHERS.get(key)
-        if watcher is None:
-            watcher = _WATCHERS[key] = _Watcher(key)
-            watcher.add(waiter, log, connect)
+        watcher = _WATCHERS.get(key) or _Watcher(key)
+        watcher.add(waiter, log, connect)
+        if key not in _WATCHERS:
+            _WATCHERS[key] = watcher
             watcher.start()
-        else:
-            watcher.add(waiter, log, connect)
     return watcher
 
 

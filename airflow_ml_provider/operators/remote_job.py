@@ -138,10 +138,11 @@ class RemoteJobOperator(BaseOperator):
         request = checked(kind, self._staged(context, deadline), self.task_id)
         state = self._start(context, kind, request, deadline)
         self._say_where(context, kind, state.job_id)
+        running = not state.phase.final
+        if running and (deferrable_by_default() if self.deferrable is None else self.deferrable):
+            self._defer(state.job_id, began, deadline, began)
         log = self._job_log(kind, state.job_id)
-        if not state.phase.final:
-            if deferrable_by_default() if self.deferrable is None else self.deferrable:
-                self._defer(state.job_id, began, deadline, began)
+        if running:
             state = self._wait(kind, state.job_id, deadline, log)
         return self._finish(context, kind, state, deadline, log)
 
