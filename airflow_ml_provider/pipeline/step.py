@@ -19,13 +19,18 @@ class Retry:
     """How often a failed step is started anew.
 
     ``attempts`` counts the tries after the first; the pause starts at ``interval_seconds`` and is
-    multiplied by ``backoff`` each time, up to ``max_delay_seconds``.
+    multiplied by ``backoff`` each time, up to ``max_delay_seconds``; ``jitter`` draws it between
+    nothing and that. ``errors`` says which failures it is for: ``service`` (AWS could not do it:
+    throttling, no capacity, an internal error), ``job`` (the job or the call itself failed), or
+    ``None``: all that the target can repeat.
     """
 
     attempts: int = 2
     interval_seconds: int = 60
     backoff: float = 2.0
     max_delay_seconds: int = 900
+    jitter: bool = False
+    errors: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)

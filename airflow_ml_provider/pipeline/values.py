@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_ml_provider.pipeline.frozen import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from typing_extensions import TypeAlias
 
@@ -61,10 +61,13 @@ class _Comparable:
 
 @dataclass(frozen=True)
 class Parameter(_Comparable):
-    """A value that a run may be given; ``default`` also fixes its type."""
+    """A value that a run may be given; ``default`` also fixes its type.
+
+    A list as default makes it what a ``Map`` may run over, and nothing else.
+    """
 
     name: str
-    default: Scalar
+    default: Scalar | Sequence[Any]
 
 
 @dataclass(frozen=True)
@@ -103,16 +106,36 @@ class Metric(_Comparable):
 
 
 @dataclass(frozen=True)
+class Item:
+    """The item that a ``Map`` is at, or what lies under ``path`` in it."""
+
+    map: str
+    path: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ResourceName:
+    """The name of what a step creates on AWS: one for each run, since other steps repeat it.
+
+    Inside a map it is one for each item.
+    """
+
+    step: str
+
+
+@dataclass(frozen=True)
 class Code:
     """Local files that are staged to S3 under the hash of their content.
 
     ``form`` says what the value stands for: the URI of the one ``file``, the URI of a ``prefix``
     that holds all of them, or the URI of a gzipped ``tar`` of them. ``files`` are paths relative
-    to the pipeline's folder; the first one is the script that is started.
+    to the pipeline's folder; the first one is the script that is started. ``texts`` are further
+    files by their names, which may have folders in them.
     """
 
     files: tuple[str, ...]
     form: str
+    texts: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -154,7 +177,10 @@ class Text:
         return f"Text.of({', '.join(map(repr, self.parts))})"
 
 
-VALUES = (Run, Parameter, Output, Dataset, JobField, Metric, Code, Token, Text)
+VALUES = (
+    *(Run, Parameter, Output, Dataset, JobField, Metric),
+    *(Item, ResourceName, Code, Token, Text),
+)
 """Every class of value; a target that knows these knows all."""
 
 

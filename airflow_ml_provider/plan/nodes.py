@@ -29,12 +29,22 @@ class _Node:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Job(_Node):
+class _Work(_Node):
+    """What may fail: ``retry`` is the first entry that covers the failure.
+
+    If it failed for good, ``fallback`` runs in its place, and the run goes on as that block ends.
+    """
+
+    retry: tuple[Retry, ...]
+    fallback: Block = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job(_Work):
     """A remote job: its kind is a name of the registry, its request that service's own."""
 
     kind: str
     request: Json
-    retry: Retry
     timeout_seconds: int
     outputs: Mapping[str, Any] = field(default_factory=dict)
     report: Report | None = None
@@ -51,19 +61,35 @@ class Resource:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Call(_Node):
-    """One call of an AWS API that answers at once; ``action`` is its botocore method name."""
+class Call(_Work):
+    """One call of an AWS API that answers at once; ``action`` is its botocore method name.
+
+    ``creates``: that AWS has it already, from an earlier try of this run, is success.
+    """
 
     service: str
     action: str
     request: Json
-    retry: Retry
     resource: Resource | None = None
+    creates: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
-class Extract(_Node):
-    """Rows of a database to Parquet under ``output``; each target says where it runs."""
+class Invoke(_Work):
+    """A Lambda function that is waited for; ``function`` is its name or ARN, ``payload`` JSON."""
+
+    function: Any
+    payload: Json
+    timeout_seconds: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extract(_Work):
+    """Rows of a database to Parquet under ``output``; each target says where it runs.
+
+    ``job`` is the CreateProcessingJob request, without its code, inputs and outputs, of a target
+    that has no worker of its own; ``requirements`` are the packages that its container lacks.
+    """
 
     conn_id: str
     query: str | None
@@ -72,20 +98,55 @@ class Extract(_Node):
     columns: Mapping[str, str]
     output: Any
     on_empty: str
-    retry: Retry
     timeout_seconds: int
+    job: Json = field(default_factory=dict)
+    requirements: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Choice(_Node):
-    """Runs one of two blocks."""
+    """Runs one of two blocks; what is after it follows the end of the one that ran."""
 
     when: Condition
     then: Block
     otherwise: Block
 
 
-Node: TypeAlias = "Job | Call | Extract | Choice"
+@dataclass(frozen=True, kw_only=True)
+class Map(_Node):
+    """Runs ``body`` once an item, at most ``concurrency`` at a time; 0 is no limit.
+
+    Items are JSON, given or a parameter's value; ``Item`` values in the body stand for them. The
+    body's names are unique in the plan. An item that fails lets the others end, then the map fails.
+    """
+
+    items: tuple[Any, ...] | Parameter
+    body: Block
+    concurrency: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Approval(_Node):
+    """Waits until somebody approves the model package that the call ``model`` registered.
+
+    It fails when the package is rejected and after ``timeout_seconds``. ``queue_url`` is the SQS
+    queue that gets the question where the target waits for a token instead of asking the registry.
+    """
+
+    model: str
+    queue_url: Any
+    timeout_seconds: int
+    poll_seconds: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fail(_Node):
+    """Fails the run with a message."""
+
+    message: Any
+
+
+Node: TypeAlias = "Job | Call | Invoke | Extract | Choice | Map | Approval | Fail"
 Block: TypeAlias = "tuple[Node, ...]"
 
 
@@ -104,13 +165,22 @@ class Plan:
     nodes: Block
 
     def all_nodes(self) -> Iterator[Node]:
-        """Every node, those inside choices too."""
+        """Every node, those inside other nodes too."""
         return all_nodes(self.nodes)
 
 
 def all_nodes(block: Block) -> Iterator[Node]:
-    """Every node of a block and of the choices in it."""
+    """Every node of a block and of the blocks in it."""
     for node in block:
         yield node
-        if isinstance(node, Choice):
-            yield from all_nodes((*node.then, *node.otherwise))
+        for inner in blocks_of(node):
+            yield from all_nodes(inner)
+
+
+def blocks_of(node: Node) -> tuple[Block, ...]:
+    """The blocks inside a node: the arms of a choice, the body of a map, a fallback."""
+    if isinstance(node, Choice):
+        return (node.then, node.otherwise)
+    if isinstance(node, Map):
+        return (node.body,)
+    return (node.fallback,) if isinstance(node, _Work) else ()
