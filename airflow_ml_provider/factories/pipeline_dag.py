@@ -111,7 +111,7 @@ class _Target:
                 then=_first(node.then),
                 otherwise=_first(node.otherwise),
             )
-        common = {"task_id": node.name, "dag": self.dag, **self.connection, **_retries(node.retry)}
+        common = {"task_id": node.name, "dag": self.dag, **self.connection, **_retries(node.retry[0])}
         if isinstance(node, Extract):
             dag_params = {
                 name: value.name

@@ -135,6 +135,10 @@ class Cloud:
         """Return a boto3 client with the rights of the job's submitter."""
         return self.clients(service, job.identity)
 
+    def role_client(self, service: str, identity: Identity, role_arn: str) -> Any:  # noqa: ARG002
+        """Return a boto3 client for what AWS itself does in the name of a role."""
+        return self.clients(service, identity)
+
     def environment(self, image: str, job: Job) -> dict[str, str]:
         """Return the environment that a job of this image starts from."""
         python = self.interpreters.python(image)

@@ -128,8 +128,9 @@ def _own_problems(step: Step, pipeline: Pipeline) -> Iterator[str]:
         yield f"{field}: missing; give {type(step).__name__}({field}=...)"
     if step.timeout_seconds <= 0:
         yield f"timeout_seconds: {step.timeout_seconds} must be above 0"
-    if step.retry.attempts < 0 or step.retry.interval_seconds < 0 or step.retry.backoff < 1:
-        yield f"retry: {step.retry} needs attempts and interval_seconds >= 0 and backoff >= 1"
+    for retry in step.retries:
+        if retry.attempts < 0 or retry.interval_seconds < 0 or retry.backoff < 1:
+            yield f"retry: {retry} needs attempts and interval_seconds >= 0 and backoff >= 1"
     yield from _output_problems(step)
     if isinstance(step, SqlExtract):
         yield from _query_problems(step, pipeline)

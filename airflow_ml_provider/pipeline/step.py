@@ -9,7 +9,7 @@ from airflow_ml_provider.pipeline.frozen import dataclass
 from airflow_ml_provider.pipeline.values import JobField, Metric, Output
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 _EMPTY: tuple[object, ...] = (None, "", {}, ())
 
@@ -53,7 +53,7 @@ class StepOptions:
     so that every field of the API can be reached.
     """
 
-    retry: Retry = field(default_factory=Retry)
+    retry: Retry | Sequence[Retry] = field(default_factory=Retry)
     timeout_seconds: int = 3600
     overrides: Mapping[str, Any] = field(default_factory=dict)
 
@@ -66,6 +66,11 @@ class Step(StepOptions):
 
     required: ClassVar[tuple[str, ...]] = ()
     """Fields that may not be empty; checked with the whole pipeline, to name all at once."""
+
+    @property
+    def retries(self) -> tuple[Retry, ...]:
+        """Its retries, each for some failures; the first that covers a failure counts."""
+        return (self.retry,) if isinstance(self.retry, Retry) else tuple(self.retry)
 
     @property
     def missing(self) -> list[str]:

@@ -76,7 +76,7 @@ def job(step: Step, place: Place, *, after: tuple[str, ...] = ()) -> Job:
         after=after,
         kind=kind,
         request=request,
-        retry=step.retry,
+        retry=step.retries,
         timeout_seconds=step.timeout_seconds,
         outputs={name: place.output(step.name, name) for name in step.output_names},
         report=step.metrics_report,
@@ -102,7 +102,7 @@ def extract(
         columns=dict(step.columns),
         output=place.output(step.name, "output"),
         on_empty=on_empty,
-        retry=step.retry,
+        retry=step.retries,
         timeout_seconds=step.timeout_seconds,
     )
 

@@ -45,7 +45,7 @@ def register_call(step: RegisterModel, place: Place, *, after: tuple[str, ...]) 
         service="sagemaker",
         action="create_model_package",
         request=merged(request, step.overrides),
-        retry=step.retry,
+        retry=step.retries,
         resource=Resource(
             describe="describe_model_package_group",
             key=group,
@@ -68,5 +68,5 @@ def notify_call(step: Notify, *, after: tuple[str, ...]) -> Call:
         service="sns",
         action="publish",
         request=merged(request, step.overrides),
-        retry=step.retry,
+        retry=step.retries,
     )
