@@ -52,7 +52,7 @@ local: $(READY)  ## start the local AWS alone
 
 test: $(READY)  ## pass the tests
 	@mkdir -p build
-	@$(BIN)/coverage run -m pytest -q tests/unit/pipeline tests/unit/plan tests/unit/jobs
+	@$(BIN)/coverage run -m pytest -q tests/unit/pipeline tests/unit/plan tests/unit/jobs tests/unit/targets
 	@$(BIN)/coverage report
 	$(PYTEST) tests/unit tests/contract
 

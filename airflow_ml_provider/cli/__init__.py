@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 COMMANDS: Mapping[str, str] = {
     "local": "run an AWS on this machine that really runs SageMaker, Glue and EMR jobs",
     "check": "check the pipelines of a file against AWS's own service models",
+    "compile": "compile the pipelines of a file to documents of an orchestrator",
+    "diff": "show what a definition would change in what was compiled, or is deployed",
+    "parity": "show what each target makes of every feature that a pipeline uses",
+    "iam": "print the least that a pipeline's roles must be allowed on a target",
     "run": "run DAGs for some days on this machine, against a local AWS",
     "ui": "start Airflow's UI with a folder of DAGs, against a local AWS",
 }

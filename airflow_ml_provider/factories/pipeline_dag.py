@@ -111,6 +111,9 @@ class _Target:
                 then=_first(node.then),
                 otherwise=_first(node.otherwise),
             )
+        if not isinstance(node, (Job, Call, Extract)):
+            message = f"step {node.name!r} is a {type(node).__name__}, which has no operator yet"
+            raise TypeError(message)
         common = {"task_id": node.name, "dag": self.dag, **self.connection, **_retries(node.retry[0])}
         if isinstance(node, Extract):
             dag_params = {

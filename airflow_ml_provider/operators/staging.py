@@ -19,29 +19,16 @@ def stage(
 ) -> dict[str, str]:
     """Bring each code below ``<root>/code/`` and give the S3 address for each placeholder.
 
-    :raises FileNotFoundError: for all files that are missing.
+    :raises FileNotFoundError: for all files of a code that are missing.
     """
-    from airflow_ml_provider.aws.stage import (  # noqa: PLC0415 - imports boto3
-        stage_folder,
-        stage_script,
-        stage_source,
-    )
+    from airflow_ml_provider.aws import stage as aws_stage  # noqa: PLC0415 - imports boto3
+    from airflow_ml_provider.plan.code import bundle  # noqa: PLC0415 - a worker's business
 
-    files = {name: [folder / file for file in code.files] for name, code in codes.items()}
-    paths = {path for paths in files.values() for path in paths}
-    if missing := sorted(str(path) for path in paths if not path.exists()):
-        message = f"code: {', '.join(missing)} do not exist; paths are relative to {folder}"
-        raise FileNotFoundError(message)
-    options: dict[str, Any] = {"kms_key": account.kms_key_id}
-    uris = {}
-    for name, code in codes.items():
-        if code.form == "file":
-            uris[name] = stage_script(s3, files[name][0], root, **options)
-        elif code.form == "prefix":
-            uris[name] = stage_folder(s3, files[name], root, **options)
-        else:
-            uris[name] = stage_source(s3, files[name], root, **options)
-    return uris
+    bundles = {name: bundle(code, folder) for name, code in codes.items()}
+    return {
+        name: aws_stage.stage(s3, found, root, kms_key=account.kms_key_id)
+        for name, found in bundles.items()
+    }
 
 
 def filled(value: Any, uris: Mapping[str, str], token: str) -> Any:

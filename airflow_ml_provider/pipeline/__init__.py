@@ -6,10 +6,16 @@ from airflow_ml_provider.pipeline.control_steps import Choice, Notify, RemoteJob
 from airflow_ml_provider.pipeline.data_steps import EmrServerless, Glue, SparkTransform, SqlExtract
 from airflow_ml_provider.pipeline.errors import PipelineError
 from airflow_ml_provider.pipeline.model_steps import (
+    CategoricalRange,
+    ContinuousRange,
     Evaluation,
+    IntegerRange,
+    Model,
     Processing,
     RegisterModel,
     Training,
+    Transform,
+    Tuning,
 )
 from airflow_ml_provider.pipeline.pipeline import Pipeline
 from airflow_ml_provider.pipeline.step import Report, Retry, Step
@@ -27,15 +33,19 @@ __all__ = [
     "Account",
     "AllOf",
     "AnyOf",
+    "CategoricalRange",
     "Choice",
     "Comparison",
     "Condition",
+    "ContinuousRange",
     "Dataset",
     "EmrServerless",
     "Evaluation",
     "Glue",
+    "IntegerRange",
     "JobField",
     "Metric",
+    "Model",
     "Not",
     "Notify",
     "Output",
@@ -53,4 +63,6 @@ __all__ = [
     "Step",
     "Text",
     "Training",
+    "Transform",
+    "Tuning",
 ]

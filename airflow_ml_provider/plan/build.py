@@ -10,10 +10,12 @@ from airflow_ml_provider.pipeline.account import Account
 from airflow_ml_provider.pipeline.errors import PipelineError
 from airflow_ml_provider.pipeline.values import Run
 from airflow_ml_provider.plan.calls import notify_call, register_call
-from airflow_ml_provider.plan.nodes import Choice, Extract, Job, Plan
+from airflow_ml_provider.plan.models import model_call, transform_request
+from airflow_ml_provider.plan.nodes import Call, Choice, Extract, Job, Plan
 from airflow_ml_provider.plan.place import Place, merged
 from airflow_ml_provider.plan.sagemaker import processing_request, training_request
 from airflow_ml_provider.plan.spark import spark_request
+from airflow_ml_provider.plan.tuning import tuning_request
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,8 +66,12 @@ def job(step: Step, place: Place, *, after: tuple[str, ...] = ()) -> Job:
         kind, request = spark_request(step, place)
     elif isinstance(step, (model_steps.Processing, model_steps.Evaluation)):
         kind, request = "sagemaker_processing", processing_request(step, place)
+    elif isinstance(step, model_steps.Tuning):
+        kind, request = "sagemaker_tuning", tuning_request(step, place)
     elif isinstance(step, model_steps.Training):
         kind, request = "sagemaker_training", training_request(step, place)
+    elif isinstance(step, model_steps.Transform):
+        kind, request = "sagemaker_transform", transform_request(step, place)
     elif isinstance(step, control_steps.RemoteJob):
         kind, request = step.kind, merged(step.request, step.overrides)
     else:
@@ -112,11 +118,15 @@ def without_role(plan: Plan) -> list[str]:
     return [
         f"step {node.name!r}: role_arn: missing; give it to the step or configure `role_arn`"
         for node in plan.all_nodes()
-        if isinstance(node, Job)
+        if isinstance(node, (Job, Call))
         and any(
             request.get(field) == ""
-            for request in (node.request, node.request.get("Definition", {}))
-            for field in ("RoleArn", "executionRoleArn", "Role")
+            for request in (
+                node.request,
+                node.request.get("Definition", {}),
+                node.request.get("TrainingJobDefinition", {}),
+            )
+            for field in ("RoleArn", "ExecutionRoleArn", "executionRoleArn", "Role")
         )
     ]
 
@@ -145,6 +155,8 @@ def _node(step: Step, block: set[str], pipeline: Pipeline, place: Place) -> Node
         )
     if isinstance(step, model_steps.RegisterModel):
         return register_call(step, place, after=after)
+    if isinstance(step, model_steps.Model):
+        return model_call(step, place, after=after)
     if isinstance(step, control_steps.Notify):
         return notify_call(step, after=after)
     return job(step, place, after=after)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_ml_provider.pipeline.frozen import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from typing_extensions import TypeAlias
@@ -184,3 +184,19 @@ def blocks_of(node: Node) -> tuple[Block, ...]:
     if isinstance(node, Map):
         return (node.body,)
     return (node.fallback,) if isinstance(node, _Work) else ()
+
+
+def changed(block: Block, change: Callable[[Node], Node]) -> Block:
+    """Copy a block with ``change`` made to each node, to those inside before those around them."""
+
+    def one(node: Node) -> Node:
+        if isinstance(node, Choice):
+            then, otherwise = changed(node.then, change), changed(node.otherwise, change)
+            node = replace(node, then=then, otherwise=otherwise)
+        elif isinstance(node, Map):
+            node = replace(node, body=changed(node.body, change))
+        elif isinstance(node, _Work) and node.fallback:
+            node = replace(node, fallback=changed(node.fallback, change))
+        return change(node)
+
+    return tuple(one(node) for node in block)

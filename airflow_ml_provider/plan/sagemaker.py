@@ -56,7 +56,7 @@ def processing_request(step: Processing | Evaluation, place: Place) -> Json:
         "StoppingCondition": {"MaxRuntimeInSeconds": step.timeout_seconds},
         **present(
             Environment=dict(step.environment),
-            NetworkConfig=present(VpcConfig=_vpc(place)),
+            NetworkConfig=present(VpcConfig=vpc(place)),
             Tags=place.tag_list(),
         ),
     }
@@ -64,13 +64,18 @@ def processing_request(step: Processing | Evaluation, place: Place) -> Json:
 
 
 def training_request(step: Training, place: Place) -> Json:
-    """Give the ``CreateTrainingJob`` request, without its job name.
+    """Give the ``CreateTrainingJob`` request, without its job name."""
+    return merged(training_job(step, place), step.overrides)
+
+
+def training_job(step: Training, place: Place) -> dict[str, Any]:
+    """Give that request without the step's overrides.
 
     Script mode: the framework containers start ``sagemaker_program`` out of the archive
     ``sagemaker_submit_directory`` (https://github.com/aws/sagemaker-training-toolkit).
     """
     account = place.account
-    request = {
+    return {
         "RoleArn": place.role(step.role_arn),
         "AlgorithmSpecification": {
             "TrainingImage": step.image_uri,
@@ -103,9 +108,8 @@ def training_request(step: Training, place: Place) -> Json:
         },
         "ResourceConfig": _machines(step),
         "StoppingCondition": {"MaxRuntimeInSeconds": step.timeout_seconds},
-        **present(Environment=dict(step.environment), VpcConfig=_vpc(place), Tags=place.tag_list()),
+        **present(Environment=dict(step.environment), VpcConfig=vpc(place), Tags=place.tag_list()),
     }
-    return merged(request, step.overrides)
 
 
 def _processing_input(name: str, uri: Any) -> Json:

@@ -1,16 +1,12 @@
 from __future__ import annotations
 
-import hashlib
-import io
-import os
-import tarfile
-
 import boto3
 import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from airflow_ml_provider.aws.stage import stage_folder, stage_script, stage_source
+from airflow_ml_provider.aws.stage import stage
+from airflow_ml_provider.plan.code import Bundle
 
 ROOT = "s3://lake/ml/"
 
@@ -48,75 +44,37 @@ def s3(monkeypatch):
         yield Recorder(client)
 
 
-@pytest.fixture
-def script(tmp_path):
-    path = tmp_path / "train.py"
-    path.write_bytes(b"print(1)\n")
-    return path
+CODE = Bundle("code/1/train.py", {"code/1/train.py": b"print(1)\n"})
 
 
-def test_a_script_lies_under_its_hash_and_is_sent_once(s3, script):
-    digest = hashlib.sha256(b"print(1)\n").hexdigest()[:16]
-    uri = stage_script(s3, script, ROOT)
-    assert uri == f"s3://lake/ml/code/{digest}/train.py"
-    assert stage_script(s3, script, "s3://lake/ml") == uri
+def test_an_object_is_sent_once(s3):
+    uri = stage(s3, CODE, ROOT)
+    assert uri == "s3://lake/ml/code/1/train.py"
+    assert stage(s3, CODE, "s3://lake/ml") == uri
     assert len(s3.puts) == 1
     assert s3.body(uri) == b"print(1)\n"
 
 
-def test_a_root_may_be_a_bucket(s3, script):
-    assert stage_script(s3, script, "s3://lake").startswith("s3://lake/code/")
+def test_a_root_may_be_a_bucket(s3):
+    assert stage(s3, CODE, "s3://lake") == "s3://lake/code/1/train.py"
 
 
-def test_encrypted_and_tagged(s3, script):
-    stage_script(s3, script, ROOT, kms_key="alias/ml", tags={"team": "a b"})
+def test_encrypted_and_tagged(s3):
+    stage(s3, CODE, ROOT, kms_key="alias/ml", tags={"team": "a b"})
     (put,) = s3.puts
     assert (put["ServerSideEncryption"], put["SSEKMSKeyId"]) == ("aws:kms", "alias/ml")
     assert put["Tagging"] == "team=a+b"
 
 
-def test_who_may_not_list_sends_it_again(s3, script):
+def test_who_may_not_list_sends_it_again(s3):
     s3.head_error = "403"
-    stage_script(s3, script, ROOT)
+    stage(s3, CODE, ROOT)
     assert len(s3.puts) == 1
     s3.head_error = "400"
     with pytest.raises(ClientError):
-        stage_script(s3, script, ROOT)
+        stage(s3, CODE, ROOT)
 
 
-def test_the_same_files_make_the_same_archive(s3, script, tmp_path):
-    package = tmp_path / "lib"
-    (package / "__pycache__").mkdir(parents=True)
-    (package / "__pycache__" / "x.pyc").write_bytes(b"x")
-    (package / "x.py").write_bytes(b"x = 1\n")
-    script.chmod(0o755)
-    uri = stage_source(s3, [script, package], ROOT)
-    os.utime(script, (1, 1))
-    assert stage_source(s3, [package, script], ROOT) == uri
-    with tarfile.open(fileobj=io.BytesIO(s3.body(uri)), mode="r:gz") as tar:
-        members = [(one.name, one.mtime, one.uid, oct(one.mode)) for one in tar]
-    assert members == [("lib/x.py", 0, 0, "0o644"), ("train.py", 0, 0, "0o755")]
-    script.write_bytes(b"print(2)\n")
-    assert stage_source(s3, [script, package], ROOT) != uri
-
-
-def test_a_folder_of_files(s3, script, tmp_path):
-    other = tmp_path / "common.py"
-    other.write_bytes(b"y = 1\n")
-    uri = stage_folder(s3, [script, other], ROOT)
-    assert uri.endswith("/")
-    assert s3.body(f"{uri}train.py") == b"print(1)\n"
-    assert s3.body(f"{uri}common.py") == b"y = 1\n"
-
-
-def test_two_files_of_one_name_are_refused(s3, script, tmp_path):
-    (tmp_path / "b").mkdir()
-    twin = tmp_path / "b" / "train.py"
-    twin.write_bytes(b"")
-    with pytest.raises(ValueError, match=r"get the same name: train\.py"):
-        stage_source(s3, [script, twin], ROOT)
-
-
-def test_a_missing_file(s3, tmp_path):
-    with pytest.raises(FileNotFoundError):
-        stage_source(s3, [tmp_path / "gone.py"], ROOT)
+def test_every_object_of_a_prefix_is_sent(s3):
+    uri = stage(s3, Bundle("code/2/", {"code/2/a.py": b"a", "code/2/b/c.py": b"c"}), ROOT)
+    assert (s3.body(f"{uri}a.py"), s3.body(f"{uri}b/c.py")) == (b"a", b"c")
