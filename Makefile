@@ -12,7 +12,7 @@ export AWS_EC2_METADATA_DISABLED := true
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo ui local test lint format e2e faults bench-parse bench-wait constraints clean
+.PHONY: help install demo ui local test lint format e2e equality golden faults bench-parse bench-wait constraints clean
 
 help:  ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,7 +54,7 @@ test: $(READY)  ## pass the tests
 	@mkdir -p build
 	@$(BIN)/coverage run -m pytest -q tests/unit/pipeline tests/unit/plan tests/unit/jobs tests/unit/targets
 	@$(BIN)/coverage report
-	$(PYTEST) tests/unit tests/contract
+	$(PYTEST) tests/unit tests/contract tests/golden
 
 lint: $(READY)  ## ruff, mypy, import-linter, codespell
 	$(BIN)/ruff format --check .
@@ -69,6 +69,14 @@ format: $(READY)  ## let ruff write the code as it wants it
 
 e2e: $(READY)  ## really run the example DAGs and the stock operators
 	$(PYTEST) tests/e2e
+
+# The same again: EQUALITY='--draw-seed 123456'; more: EQUALITY='--pipelines 3000'
+EQUALITY ?=
+equality: $(READY)  ## run random pipelines on all three targets; they mean the same
+	$(PYTEST) -s tests/equality $(EQUALITY)
+
+golden: $(READY)  ## keep the documents that are compiled now as the expected ones
+	$(PYTEST) -q tests/golden --write-golden
 
 # Less of it: FAULTS='tests/faults/test_matrix.py --cells "killed ours"'
 FAULTS ?= tests/faults

@@ -21,6 +21,8 @@ _OPERATORS = (
     "spark",
     "sql_extract",
     "training",
+    "transform",
+    "tuning",
 )
 _SENSORS = ("dataset", "metric", "model_approval")
 

@@ -32,7 +32,10 @@ def _check(file: Path, account: Account) -> int:
     from airflow_ml_provider.plan.build import build  # noqa: PLC0415
 
     try:
-        for one in definitions(file):
+        found = definitions(file)
+        if not found:
+            raise DefinitionError(f"{file}: it defines no Pipeline at its top level")  # noqa: TRY301
+        for one in found:
             pipeline = one.pipeline
             if problems := plan_problems(build(pipeline, one.account or account)):
                 raise PipelineError(f"pipeline {pipeline.name!r}", problems)  # noqa: TRY301

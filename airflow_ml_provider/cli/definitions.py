@@ -62,6 +62,8 @@ def load(args: argparse.Namespace) -> list[Definition]:
     :raises PipelineError: a definition of it is wrong.
     """
     found = definitions(args.file)
+    if not found:
+        raise DefinitionError(f"{args.file}: it defines no Pipeline at its top level")
     names = [one.pipeline.name for one in found]
     if unknown := sorted(set(args.pipeline or ()) - set(names)):
         there = ", ".join(names)
@@ -79,7 +81,7 @@ def definitions(file: Path) -> list[Definition]:
 
     Airflow itself is not imported, unless the file does.
 
-    :raises DefinitionError: it can't be imported, or defines none.
+    :raises DefinitionError: it can't be imported.
     :raises PipelineError: a definition of it is wrong.
     """
     recorded: list[Definition] = []
@@ -101,10 +103,7 @@ def definitions(file: Path) -> list[Definition]:
         raise DefinitionError(f"{file}: it can't be imported\n{told}") from error
     known = {id(one.pipeline) for one in recorded}
     others = {id(one): one for one in values if isinstance(one, Pipeline) and id(one) not in known}
-    found = [*recorded, *map(Definition, others.values())]
-    if not found:
-        raise DefinitionError(f"{file}: it defines no Pipeline at its top level")
-    return found
+    return [*recorded, *map(Definition, others.values())]
 
 
 class _Recorder(ModuleType):

@@ -1,4 +1,4 @@
-"""``airflow-ml run``: DAGs for some days on this machine, and what came of it."""
+"""``airflow-ml run``: pipelines for some days on this machine, and what came of it."""
 
 from __future__ import annotations
 
@@ -53,6 +53,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DAG_ID[@FIRST[..LAST]]",
         help="a DAG and the days of data to run it for, such as flights@2013-08-29..2013-08-31",
     )
+    parser.add_argument(
+        "--target",
+        choices=["airflow", "step-functions", "sagemaker"],
+        default="airflow",
+        help="what runs the pipelines",
+    )
     laptop.add_arguments(parser)
 
 
@@ -88,7 +94,7 @@ def run(args: argparse.Namespace) -> int:
     folder = _new_folder(home)
     with LocalAws(state_dir=home / "jobs") as aws, _own_terminal(folder / "airflow.log") as console:
         laptop.enter(laptop.settings(args, aws.endpoint_url, f"runs/{folder.name}/airflow"))
-        console.print(f"Local AWS at {aws.endpoint_url}; Airflow's own log: {folder}/airflow.log")
+        console.print(f"Local AWS at {aws.endpoint_url}; all that is logged: {folder}/airflow.log")
         return _run(args, folder, aws, console)
 
 
@@ -104,6 +110,10 @@ def _new_folder(home: Path) -> Path:
 
 
 def _run(args: argparse.Namespace, folder: Path, aws: LocalAws, console: Console) -> int:
+    if args.target != "airflow":
+        from airflow_ml_provider.cli import executions  # noqa: PLC0415 - loads boto3
+
+        return executions.run(args, folder, aws, console)
     from airflow_ml_provider.cli import report  # noqa: PLC0415
     from airflow_ml_provider.factories import trial  # noqa: PLC0415
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import random
 import time
-from typing import TYPE_CHECKING, Any, TypeVar
+from itertools import count
+from typing import TYPE_CHECKING, TypeVar
 
 from airflow_ml_provider.jobs.errors import is_transient
 from airflow_ml_provider.jobs.pace import backoff_seconds
@@ -30,23 +31,16 @@ def insist(
 
     Make the client inside ``call``: a new one has new connections and new credentials. ``what``
     says in the log what waits. Any other error, and the last one at the deadline, is raised as it
-    is.
+    is. It stands on the standard library, for containers that have nothing more.
     """
-    from tenacity import RetryCallState, Retrying, retry_if_exception  # noqa: PLC0415 - costs 20 ms
-
-    def pause_seconds(state: RetryCallState) -> float:
-        backoff = backoff_seconds(state.attempt_number, random.random())  # noqa: S311 - no secret
-        return min(backoff, max(0.0, deadline - clock()))
-
-    def say(state: RetryCallState) -> None:
-        error: Any = state.outcome and state.outcome.exception()
-        log.warning("%s waits %.1f s for AWS: %s", what, state.upcoming_sleep, error)
-
-    return Retrying(
-        retry=retry_if_exception(is_transient),
-        stop=lambda _: clock() >= deadline,
-        wait=pause_seconds,
-        before_sleep=say,
-        sleep=sleep,
-        reraise=True,
-    )(call)
+    for failures in count(1):
+        try:
+            return call()
+        except Exception as error:  # noqa: PERF203 - a call that takes a second
+            if not is_transient(error) or clock() >= deadline:
+                raise
+            backoff = backoff_seconds(failures, random.random())  # noqa: S311 - no secret
+            pause_seconds = min(backoff, max(0.0, deadline - clock()))
+            log.warning("%s waits %.1f s for AWS: %s", what, pause_seconds, error)
+            sleep(pause_seconds)
+    raise AssertionError  # pragma: no cover - the count has no end

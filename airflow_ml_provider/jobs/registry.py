@@ -10,7 +10,7 @@ from airflow_ml_provider.jobs.errors import UnknownKindError
 from airflow_ml_provider.jobs.glue import GLUE
 from airflow_ml_provider.jobs.model_package_status import MODEL_PACKAGE_STATUS
 from airflow_ml_provider.jobs.report_metric import REPORT_METRIC
-from airflow_ml_provider.jobs.sagemaker import PROCESSING, TRAINING
+from airflow_ml_provider.jobs.sagemaker import PROCESSING, TRAINING, TRANSFORM, TUNING
 
 if TYPE_CHECKING:
     from airflow_ml_provider.jobs.kind import JobKind, Watchable
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 KINDS: dict[str, JobKind] = {
     "sagemaker_training": TRAINING,
     "sagemaker_processing": PROCESSING,
+    "sagemaker_transform": TRANSFORM,
+    "sagemaker_tuning": TUNING,
     "glue": GLUE,
     "emr_serverless": EMR_SERVERLESS,
 }

@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_DescribeTrainingJo
 from __future__ import annotations
 
 import os
+import re
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -19,6 +20,7 @@ from airflow_ml_provider.jobs.errors import (
 from airflow_ml_provider.jobs.pages import items
 from airflow_ml_provider.jobs.result import picked
 from airflow_ml_provider.jobs.state import JobState, LogStreams, Phase
+from airflow_ml_provider.jobs.token import MAX_LENGTH, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -30,6 +32,7 @@ _PHASES = {
     "Failed": Phase.FAILED,
     "Stopped": Phase.STOPPED,
     "Deleting": Phase.STOPPED,
+    "DeleteFailed": Phase.STOPPED,
 }
 _LIMITS = {
     "MaxRuntimeExceeded": "MaxRuntimeInSeconds",
@@ -41,15 +44,26 @@ _VALID_NAME = "airflow-ml-0"  # stands for the token where a request is only che
 class SageMakerJobs:
     """Jobs that are created, described, listed and stopped by name.
 
-    ``noun`` is ``Training`` or ``Processing``; ``result_fields`` are those of Describe's answer
-    that a state's result has; ``console`` is the word of the console's addresses.
+    ``noun`` is how the API spells them, such as ``Training``; ``result_fields`` are those of
+    Describe's answer that a state's result has; ``console`` is the word of the console's addresses.
+    ``name`` is the kind's, ``log`` the group and the stream prefix of a job's log, where they
+    do not follow from the noun; ``name_length`` is the longest name that the service takes.
     """
 
     service = "sagemaker"
     embedded: ClassVar[Mapping[str, str]] = {}
 
-    def __init__(self, noun: str, result_fields: tuple[str, ...], console: str) -> None:
-        self.name = f"sagemaker_{noun.lower()}"
+    def __init__(
+        self,
+        noun: str,
+        result_fields: tuple[str, ...],
+        console: str,
+        *,
+        name: str = "",
+        log: tuple[str, str] | None = None,
+        name_length: int = MAX_LENGTH,
+    ) -> None:
+        self.name = name or f"sagemaker_{noun.lower()}"
         self.operation = f"Create{noun}Job"
         self.actions = frozenset(
             f"sagemaker:{verb}"
@@ -64,22 +78,27 @@ class SageMakerJobs:
         self._name_key = f"{noun}JobName"
         self._result_fields = (self._name_key, f"{noun}JobArn", *result_fields)
         self._console = console
+        self._log = log or (f"/aws/sagemaker/{noun}Jobs", "/")
+        self._name_length = name_length
+        # boto3 spells HyperParameterTuning as hyper_parameter_tuning.
+        self._snake = re.sub(r"(?<!^)(?=[A-Z])", "_", noun).lower()
 
     def find(self, client: Any, request: Json, token: str) -> JobState | None:  # noqa: ARG002
         """Describe the job that has the token as its name."""
         try:
-            return self.state(client, token)
+            return self.state(client, shortened(token, self._name_length))
         except JobNotFoundError:
             return None
 
     def submit(self, client: Any, request: Json, token: str) -> str:
         """Create the job; that the name is taken means that an earlier call was carried out."""
+        name = shortened(token, self._name_length)
         try:
-            self._call(client, "create", **{**request, self._name_key: token})
+            self._call(client, "create", **{**request, self._name_key: name})
         except Exception as error:
             if error_code(error) not in {"ResourceInUse", "ResourceInUseException"}:
                 raise
-        return token
+        return name
 
     def state(self, client: Any, job_id: str) -> JobState:
         """Describe one job. A job that ran into its time limit says so in its reason."""
@@ -104,7 +123,7 @@ class SageMakerJobs:
         common = os.path.commonprefix(list(job_ids))  # noqa: RUF071 - letters are meant
         pages = items(
             client,
-            f"list_{self._noun.lower()}_jobs",
+            f"list_{self._snake}_jobs",
             f"{self._noun}JobSummaries",
             LastModifiedTimeAfter=datetime.fromtimestamp(since, timezone.utc),
             MaxResults=100,
@@ -138,8 +157,9 @@ class SageMakerJobs:
         return ((self.operation, {**request, self._name_key: _VALID_NAME}),)
 
     def logs(self, job_id: str, request: Json) -> tuple[LogStreams, ...]:  # noqa: ARG002
-        """One stream a host, ``<job>/algo-1-...``."""
-        return (LogStreams(f"/aws/sagemaker/{self._noun}Jobs", f"{job_id}/"),)
+        """One stream a host, ``<job>/algo-1-...``; a search has those of its training jobs."""
+        group, mark = self._log
+        return (LogStreams(group, f"{job_id}{mark}"),)
 
     def console_path(self, job_id: str) -> str:
         """Point at the job's page."""
@@ -158,7 +178,7 @@ class SageMakerJobs:
         return state is None or state.phase.final or state.stopping
 
     def _call(self, client: Any, verb: str, **request: Any) -> Mapping[str, Any]:
-        answer: Mapping[str, Any] = getattr(client, f"{verb}_{self._noun.lower()}_job")(**request)
+        answer: Mapping[str, Any] = getattr(client, f"{verb}_{self._snake}_job")(**request)
         return answer
 
 
@@ -190,4 +210,16 @@ TRAINING = SageMakerJobs(
 )
 PROCESSING = SageMakerJobs(
     "Processing", ("ProcessingOutputConfig", "ExitMessage"), console="processing-jobs"
+)
+TRANSFORM = SageMakerJobs(
+    "Transform", ("ModelName", "TransformInput", "TransformOutput"), console="transform-jobs"
+)
+TUNING = SageMakerJobs(
+    "HyperParameterTuning",
+    ("BestTrainingJob", "TrainingJobStatusCounters", "ObjectiveStatusCounters"),
+    console="hyper-tuning-jobs",
+    name="sagemaker_tuning",
+    # Its training jobs are called <job>-001-<hash>.
+    log=("/aws/sagemaker/TrainingJobs", "-"),
+    name_length=32,
 )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-MAX_LENGTH = 63  # of a SageMaker job name, the tightest of all services
+MAX_LENGTH = 63  # of a SageMaker job name; a kind with a tighter one uses `shortened`
 MAX_NUMBER = 9999
 _HASH_LENGTH = 16
 _READABLE_LENGTH = MAX_LENGTH - _HASH_LENGTH - len(f"--{MAX_NUMBER}")
@@ -32,3 +32,12 @@ def token_prefix(readable: str, identity: Sequence[str]) -> str:
 def token(prefix: str, number: int) -> str:
     """Name the ``number``-th job of a prefix, counted from 1."""
     return f"{prefix}-{number}"
+
+
+def shortened(token: str, limit: int) -> str:
+    """Cut the readable part of a token where a service takes fewer characters (at least 23)."""
+    if len(token) <= limit:
+        return token
+    words, digest, number = token.rsplit("-", 2)
+    room = limit - len(f"-{digest}-{number}")
+    return "-".join(filter(None, (words[:room].rstrip("-"), digest, number)))

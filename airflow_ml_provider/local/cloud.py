@@ -14,6 +14,7 @@ import boto3  # noqa: TID253 - only the server gets here
 import botocore.session
 from botocore.config import Config
 
+from airflow_ml_provider.local.access import Access
 from airflow_ml_provider.local.interpreters import Interpreters, environment
 from airflow_ml_provider.local.process import Ended, run_process
 from airflow_ml_provider.local.store import Job, JobStore
@@ -35,24 +36,26 @@ _NO_PROFILE = {
 }
 # Given to a job that is running when the server ends; the user waits for it.
 _SHUTDOWN_GRACE_SECONDS = 2.0
+_MAX_WAITING = 1_000
 log = logging.getLogger(__name__)
 
 
 class Clients:
     """boto3 clients of this same server, one for each service and caller."""
 
-    def __init__(self, endpoint_url: str) -> None:
+    def __init__(self, endpoint_url: str, access: Access | None = None) -> None:
         self._endpoint_url = endpoint_url
-        self._clients: dict[tuple[str, str, str], Any] = {}
+        self._access = access or Access(enforce=False)
+        self._clients: dict[tuple[str, str, str, str], Any] = {}
         self._lock = Lock()
 
-    def __call__(self, service: str, identity: Identity) -> Any:
-        """Return a client of a service as this caller."""
-        key = (service, identity.region, identity.access_key)
+    def __call__(self, service: str, identity: Identity, role_arn: str = "") -> Any:
+        """Return a client of a service as this caller, or in the name of a role."""
+        key = (service, identity.region, identity.access_key, role_arn)
         with self._lock:
             if key not in self._clients:
                 session = botocore.session.Session(session_vars=_NO_PROFILE)
-                self._clients[key] = boto3.session.Session(botocore_session=session).client(
+                client = boto3.session.Session(botocore_session=session).client(
                     service,
                     endpoint_url=self._endpoint_url,
                     region_name=identity.region,
@@ -60,6 +63,9 @@ class Clients:
                     aws_secret_access_key="local",  # noqa: S106 - nobody checks it
                     config=_CLIENT,
                 )
+                if role_arn:
+                    self._access.follow(client, role_arn, identity.account)
+                self._clients[key] = client
             return self._clients[key]
 
 
@@ -68,11 +74,22 @@ class Turns:
 
     def __init__(self, max_jobs: int) -> None:
         self._pool = ThreadPoolExecutor(max_jobs, thread_name_prefix="job")
+        self._waiting = ThreadPoolExecutor(_MAX_WAITING, thread_name_prefix="waiting-job")
         self._futures: dict[Job, tuple[Future[None], Callable[[Job], None]]] = {}
         self._closing = False
 
-    def add(self, job: Job, run: Callable[[Job], None], fail: Callable[[Job, str], None]) -> None:
-        """Queue a job; `fail` ends it if `run` itself breaks, so that nobody waits for ever."""
+    def add(
+        self,
+        job: Job,
+        run: Callable[[Job], None],
+        fail: Callable[[Job, str], None],
+        *,
+        waits: bool = False,
+    ) -> None:
+        """Queue a job; `fail` ends it if `run` itself breaks, so that nobody waits for ever.
+
+        A job that only `waits` for others starts at once, or it would hold the turn they need.
+        """
 
         def guarded(job: Job) -> None:
             try:
@@ -81,7 +98,8 @@ class Turns:
                 log.exception("%s %s", job.kind, job.name)
                 fail(job, f"InternalServerError: {type(error).__name__}: {error}")
 
-        self._futures[job] = (self._pool.submit(guarded, job), guarded)
+        pool = self._waiting if waits else self._pool
+        self._futures[job] = (pool.submit(guarded, job), guarded)
 
     def stop(self, job: Job, grace_seconds: float | None = None) -> None:
         """Stop a job: one that still waits for its turn ends without it."""
@@ -91,12 +109,18 @@ class Turns:
         if turn and turn[0].cancel():
             Thread(target=turn[1], args=(job,), daemon=True).start()
 
+    @property
+    def closing(self) -> bool:
+        """Whether the server is ending: then nothing new must start."""
+        return self._closing
+
     def close(self) -> None:
         """End all jobs, and wait for them."""
         self._closing = True
         self._pool.shutdown(wait=False, cancel_futures=True)
-        for job in self._futures:
+        for job in list(self._futures):
             job.stop_requested.set()
+        self._waiting.shutdown(wait=True)
         self._pool.shutdown(wait=True)
 
     def grace_seconds(self, job: Job, default: float) -> float:
@@ -118,6 +142,7 @@ class Cloud:
         turns: who runs when.
         stop_grace_seconds: between SIGTERM and SIGKILL of a stopped job.
         cores: CPU cores that a Spark job may use.
+        wait_scale: factor for the pauses of state machines (Retry, Wait).
 
     """
 
@@ -130,14 +155,15 @@ class Cloud:
     cores: int
     clients: Clients
     store: JobStore = field(default_factory=JobStore)
+    wait_scale: float = 1.0
 
     def client(self, service: str, job: Job) -> Any:
         """Return a boto3 client with the rights of the job's submitter."""
         return self.clients(service, job.identity)
 
-    def role_client(self, service: str, identity: Identity, role_arn: str) -> Any:  # noqa: ARG002
+    def role_client(self, service: str, identity: Identity, role_arn: str) -> Any:
         """Return a boto3 client for what AWS itself does in the name of a role."""
-        return self.clients(service, identity)
+        return self.clients(service, identity, role_arn)
 
     def environment(self, image: str, job: Job) -> dict[str, str]:
         """Return the environment that a job of this image starts from."""

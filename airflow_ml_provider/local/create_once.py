@@ -1,6 +1,6 @@
 """Creations that AWS makes at most once and moto makes every time.
 
-A client token gives the first answer again; the name of a model package group is taken once.
+A client token gives the first answer again; the name of a model or a group is taken once.
 """
 
 from __future__ import annotations
@@ -20,12 +20,13 @@ _Key = tuple[str, Identity, str]
 
 def operations(cloud: Cloud) -> Operations:
     """Return the creations that need a client token or a free name."""
-    tokens, groups = ClientTokens(), Lock()
+    tokens, groups, models = ClientTokens(), Lock(), Lock()
     return {
         ("sagemaker", "CreateModelPackage"): lambda call: tokens.once(
             call, "ClientToken", "ValidationException", call.forward
         ),
         ("sagemaker", "CreateModelPackageGroup"): lambda call: _create_group(cloud, groups, call),
+        ("sagemaker", "CreateModel"): lambda call: _create_model(cloud, models, call),
     }
 
 
@@ -70,3 +71,14 @@ def _create_group(cloud: Cloud, lock: Lock, call: Call) -> Json:
             return call.forward()
     arn = found["ModelPackageGroupArn"]
     raise AwsError("ValidationException", f"Model Package Group already exists: {arn}")
+
+
+def _create_model(cloud: Cloud, lock: Lock, call: Call) -> Json:
+    client = cloud.clients("sagemaker", call.identity)
+    with lock:
+        try:
+            found = client.describe_model(ModelName=call.params["ModelName"])
+        except client.exceptions.ClientError:
+            return call.forward()
+    arn = found["ModelArn"]
+    raise AwsError("ValidationException", f'Cannot create already existing model "{arn}".')

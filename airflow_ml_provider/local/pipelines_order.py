@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 SUCCEEDED, FAILED, STOPPED = "Succeeded", "Failed", "Stopped"
+COMPLETED = "Completed"
+TRIGGERS = {
+    COMPLETED: (SUCCEEDED,),
+    "Failed": (FAILED,),
+    "Stopped": (STOPPED,),
+    "Any": (SUCCEEDED, FAILED, STOPPED),
+}
 
 
 class Need(NamedTuple):
-    """That a step has ended this way; ``trigger`` is ``Succeeded`` or ``Failed``."""
+    """That a step has ended in one of the ways of ``trigger``."""
 
     step: str
-    trigger: str = SUCCEEDED
+    trigger: str = COMPLETED
+
+    def met(self, statuses: Mapping[str, str]) -> bool:
+        """Tell whether it has."""
+        return statuses.get(self.step) in TRIGGERS[self.trigger]
 
 
 class Arm(NamedTuple):
@@ -48,18 +60,18 @@ def ready(
             continue
         if place.arm and outcomes.get(place.arm.condition) != place.arm.outcome:
             continue
-        if all(statuses.get(need.step) == need.trigger for need in place.needs):
+        if all(need.met(statuses) for need in place.needs):
             yield place.name
 
 
 def unhandled(places: Iterable[Place], statuses: Mapping[str, str]) -> list[str]:
-    """List the failed steps that no step started for (by the trigger ``Failed``)."""
+    """List the failed steps that no step was started for, by its trigger."""
     handled = {
         need.step
         for place in places
         if place.name in statuses
         for need in place.needs
-        if need.trigger == FAILED
+        if FAILED in TRIGGERS[need.trigger]
     }
     return [name for name, status in statuses.items() if status == FAILED and name not in handled]
 
@@ -88,26 +100,13 @@ def again(places: Iterable[Place], statuses: Mapping[str, str]) -> set[str]:
 
 def cycle(places: Iterable[Place]) -> list[str]:
     """Return the steps of a cycle, the first one again at its end, or nothing if there is none."""
-    after = {
-        place.name: [need.step for need in place.needs]
-        + ([place.arm.condition] if place.arm else [])
+    before = {
+        place.name: {need.step for need in place.needs}
+        | ({place.arm.condition} if place.arm else set())
         for place in places
     }
-    done: set[str] = set()
-    for start in after:
-        trail: list[str] = []
-        pending = [(start, 0)]
-        while pending:
-            name, depth = pending.pop()
-            del trail[depth:]
-            if name in trail:
-                return [*trail[trail.index(name) :], name][::-1]
-            if name in done or name not in after:
-                continue
-            if not set(after[name]) - done:
-                done.add(name)
-                continue
-            trail.append(name)
-            pending.append((name, -1))
-            pending += [(other, len(trail)) for other in after[name]]
+    try:
+        TopologicalSorter(before).prepare()
+    except CycleError as error:
+        return list(error.args[1])
     return []

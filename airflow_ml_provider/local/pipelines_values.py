@@ -107,7 +107,9 @@ def as_text(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, (str, int, float)):
         return str(value)
-    raise ValueUnknownError(f"Std:Join joins text and numbers, not {json.dumps(value, default=str)}")
+    raise ValueUnknownError(
+        f"Std:Join joins text and numbers, not {json.dumps(value, default=str)}"
+    )
 
 
 def at_path(document: Any, path: str, what: str) -> Any:

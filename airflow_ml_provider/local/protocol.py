@@ -86,7 +86,7 @@ def service_model(service: str) -> ServiceModel:
 def _target_prefixes() -> dict[str, str]:
     return {
         service_model(service).metadata["targetPrefix"]: service
-        for service in ("sagemaker", "glue", "logs")
+        for service in ("sagemaker", "glue", "logs", "stepfunctions")
     }
 
 

@@ -12,10 +12,15 @@ from airflow_ml_provider.local import (
     emr_serverless,
     glue,
     glue_jobs,
+    lambda_functions,
     log_search,
+    pipelines,
     processing,
     sagemaker_tags,
+    step_functions,
     training,
+    transform,
+    tuning,
 )
 
 if TYPE_CHECKING:
@@ -23,8 +28,8 @@ if TYPE_CHECKING:
     from airflow_ml_provider.local.protocol import Operation, Operations
 
 MODULES = (
-    *(training, processing, sagemaker_tags, create_once, glue, glue_jobs, emr_serverless),
-    log_search,
+    *(training, processing, transform, tuning, sagemaker_tags, create_once),
+    *(glue, glue_jobs, emr_serverless, lambda_functions, log_search, step_functions, pipelines),
 )
 
 

@@ -23,7 +23,12 @@ MAX_ENUM_VALUES = 30
 JOB_NAME = r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}"
 _ERROR_CODES = {"glue": "InvalidInputException", "logs": "InvalidParameterException"}
 # Newer botocore models may drop patterns; this one is documented for all SageMaker jobs.
-_PATTERNS = {"TrainingJobName": JOB_NAME, "ProcessingJobName": JOB_NAME}
+_PATTERNS = {
+    "TrainingJobName": JOB_NAME,
+    "ProcessingJobName": JOB_NAME,
+    "TransformJobName": JOB_NAME,
+    "HyperParameterTuningJobName": r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,31}",
+}
 _TYPES: dict[str, tuple[type[Any], ...]] = {
     "structure": (dict,),
     "map": (dict,),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airflow_ml_provider.local.protocol import AwsError, Call, Json, Operations
+from airflow_ml_provider.local.protocol import AwsError, Call, Identity, Json, Operations
 from airflow_ml_provider.local.rules import invalid
 from airflow_ml_provider.local.store import Job, now, page
 
@@ -35,6 +35,7 @@ class Noun:
         stopping: what a stop changes in the document.
         run: runs it, in a thread of its own.
         fail: ends it with a reason.
+        waits: whether it only waits for other jobs, and so takes no turn of theirs.
 
     """
 
@@ -47,6 +48,7 @@ class Noun:
     stopping: Callable[[Document], Document]
     run: Callable[[Cloud, Job], None]
     fail: Callable[[Job, str], None]
+    waits: bool = False
 
     @property
     def name(self) -> str:
@@ -68,22 +70,32 @@ def operations(cloud: Cloud, noun: Noun) -> Operations:
     """Return Create, Describe, List and Stop of one kind of job."""
     return {
         ("sagemaker", f"Create{noun.title}"): lambda call: _create(cloud, noun, call),
-        ("sagemaker", f"Describe{noun.title}"): lambda call: _find(cloud, noun, call).document,
+        ("sagemaker", f"Describe{noun.title}"): lambda call: find(cloud, noun, call).document,
         ("sagemaker", f"List{noun.title}s"): lambda call: _list(cloud, noun, call),
         ("sagemaker", f"Stop{noun.title}"): lambda call: _stop(cloud, noun, call),
     }
 
 
 def _create(cloud: Cloud, noun: Noun, call: Call) -> Json:
-    problems = noun.problems(call.params)
+    return {noun.arn: create(cloud, noun, call.identity, call.params).document[noun.arn]}
+
+
+def create(cloud: Cloud, noun: Noun, identity: Identity, request: Json) -> Job:
+    """Create a job and give it its turn.
+
+    Raises:
+        AwsError: if the service refuses the request, or the name is taken.
+
+    """
+    problems = noun.problems(request)
     if problems:
         raise invalid("sagemaker", problems)
-    name = call.params[noun.name]
-    job = Job(noun.resource, name, call.identity, call.params)
+    name = request[noun.name]
+    job = Job(noun.resource, name, identity, request)
     created = now()
-    arn = call.identity.arn("sagemaker", f"{noun.resource}/{name}")
+    arn = identity.arn("sagemaker", f"{noun.resource}/{name}")
     common = {noun.arn: arn, noun.status: "InProgress", "CreationTime": created}
-    described = {k: v for k, v in call.params.items() if k != "Tags"}
+    described = {k: v for k, v in request.items() if k != "Tags"}
     job.change(lambda _: {**described, **common, "LastModifiedTime": created, **noun.create(job)})
     if cloud.store.add(job):
         raise AwsError(
@@ -91,11 +103,17 @@ def _create(cloud: Cloud, noun: Noun, call: Call) -> Json:
             f"{noun.words.capitalize()} names must be unique within an AWS account and region, "
             f"and a {noun.words} with this name already exists ({arn})",
         )
-    cloud.turns.add(job, lambda job: noun.run(cloud, job), noun.fail)
-    return {noun.arn: arn}
+    cloud.turns.add(job, lambda job: noun.run(cloud, job), noun.fail, waits=noun.waits)
+    return job
 
 
-def _find(cloud: Cloud, noun: Noun, call: Call) -> Job:
+def find(cloud: Cloud, noun: Noun, call: Call) -> Job:
+    """Return the job that a call names.
+
+    Raises:
+        AwsError: if there is none.
+
+    """
     job = cloud.store.find(noun.resource, call.identity, call.params[noun.name])
     if job is None:
         raise AwsError("ValidationException", "Requested resource not found.")
@@ -103,9 +121,19 @@ def _find(cloud: Cloud, noun: Noun, call: Call) -> Job:
 
 
 def _stop(cloud: Cloud, noun: Noun, call: Call) -> Json:
-    job = _find(cloud, noun, call)
+    stop(cloud, noun, find(cloud, noun, call))
+    return {}
 
-    def stop(document: Document) -> Document:
+
+def stop(cloud: Cloud, noun: Noun, job: Job) -> None:
+    """Ask a job to stop.
+
+    Raises:
+        AwsError: if it has ended.
+
+    """
+
+    def stopping(document: Document) -> Document:
         status = document[noun.status]
         if status in ENDED:
             raise AwsError(
@@ -114,9 +142,8 @@ def _stop(cloud: Cloud, noun: Noun, call: Call) -> Json:
             )
         return {} if status == "Stopping" else {noun.status: "Stopping", **noun.stopping(document)}
 
-    job.change(stop)
+    job.change(stopping)
     cloud.turns.stop(job)
-    return {}
 
 
 def _list(cloud: Cloud, noun: Noun, call: Call) -> Json:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 PROGRAM = "sagemaker_program"
 SOURCE = "sagemaker_submit_directory"
 _SAGEMAKER = "sagemaker_"
+OBJECTIVE = "_tuning_objective_metric"
+"""What a tuning job adds to the hyperparameters of its training jobs."""
 HOST = "algo-1"
 
 
@@ -55,7 +57,11 @@ def read_script(hyperparameters: Mapping[str, str]) -> Script | None:
     values = {name: _decoded(value) for name, value in hyperparameters.items()}
     if not values.get(PROGRAM):
         return None
-    settings = {name: value for name, value in values.items() if name.startswith(_SAGEMAKER)}
+    settings = {
+        name: value
+        for name, value in values.items()
+        if name.startswith(_SAGEMAKER) or name == OBJECTIVE
+    }
     own = {name: value for name, value in values.items() if name not in settings}
     source = values.get(SOURCE)
     return Script(str(values[PROGRAM]), str(source) if source else None, own, settings)

@@ -21,6 +21,8 @@ from moto.moto_server.werkzeug_app import (
 from typing_extensions import Self
 from werkzeug.serving import BaseWSGIServer, make_server
 
+from airflow_ml_provider.local import step_functions
+from airflow_ml_provider.local.access import Access, RoleCall
 from airflow_ml_provider.local.cloud import Clients, Cloud, Turns
 from airflow_ml_provider.local.dispatch import Dispatcher
 from airflow_ml_provider.local.interpreters import Interpreters
@@ -62,7 +64,9 @@ class LocalAws:
         python: the Python that runs jobs; by default the one that runs this.
         pythons: other Pythons by image glob, ``glue`` or ``emr-serverless``; first match wins.
         stop_grace_seconds: between SIGTERM and SIGKILL of a stopped job.
+        enforce_iam: whether a role that an orchestrator runs as must allow what it calls.
         namespaces: whether jobs get /opt/ml by mount namespaces, where the machine allows them.
+        wait_scale: factor for the pauses of state machines (Retry, Wait), for tests.
 
     Raises:
         ServerError: on entering, if the address can't be used.
@@ -80,6 +84,8 @@ class LocalAws:
         pythons: Mapping[str, Path] | None = None,
         stop_grace_seconds: float = STOP_GRACE_SECONDS,
         namespaces: bool = True,
+        wait_scale: float = 1.0,
+        enforce_iam: bool = False,
     ) -> None:
         self._address = (host, port)
         self.state_dir = (state_dir or default_state_dir()).absolute() / _folder_name()
@@ -90,9 +96,12 @@ class LocalAws:
         )
         self._stop_grace_seconds = stop_grace_seconds
         self._namespaces = namespaces
+        self._wait_scale = wait_scale
+        self._access = Access(enforce=enforce_iam)
         self.isolation: Isolation = REWRITING
         self._server: BaseWSGIServer | None = None
         self._turns: Turns | None = None
+        self._cloud: Cloud | None = None
         self._thread: Thread | None = None
 
     @property
@@ -101,6 +110,11 @@ class LocalAws:
         if self._server is None:
             raise ServerError("the local AWS is not running: use it in a with block")
         return f"http://{self._server.host}:{self._server.port}"
+
+    @property
+    def calls(self) -> list[RoleCall]:
+        """What was called until now in the name of roles."""
+        return self._access.calls
 
     def __enter__(self) -> Self:
         host, port = self._address
@@ -113,7 +127,7 @@ class LocalAws:
         self.isolation = find_isolation() if self._namespaces else REWRITING
         self.state_dir.mkdir(parents=True, exist_ok=True)
         self._turns = Turns(self.max_jobs)
-        cloud = Cloud(
+        cloud = self._cloud = Cloud(
             endpoint_url=self.endpoint_url,
             state_dir=self.state_dir,
             interpreters=self._interpreters,
@@ -121,7 +135,8 @@ class LocalAws:
             turns=self._turns,
             stop_grace_seconds=self._stop_grace_seconds,
             cores=self._cores,
-            clients=Clients(self.endpoint_url),
+            clients=Clients(self.endpoint_url, self._access),
+            wait_scale=self._wait_scale,
         )
         moto = DomainDispatcherApplication(create_backend_app)
         self._server.app = Dispatcher(moto, operations(cloud))
@@ -138,6 +153,8 @@ class LocalAws:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if self._cloud:
+            step_functions.close(self._cloud)
         if self._turns:
             self._turns.close()
         if self._server and self._thread:
@@ -190,5 +207,6 @@ def _count(change: int) -> None:
     global _running  # noqa: PLW0603 - moto's state is global too
     with _running_lock:
         _running += change
+        step_functions.switch(on=_running > 0)
         if _running == 0:
             moto_api_backend.reset()

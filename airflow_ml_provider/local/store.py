@@ -76,6 +76,11 @@ class JobStore:
         """Return the job of that name, if any."""
         return self._jobs.get((kind, identity.account, identity.region, name))
 
+    def remove(self, job: Job) -> None:
+        """Forget a job, so that its name is free again."""
+        with self._lock:
+            self._jobs.pop((job.kind, job.identity.account, job.identity.region, job.name), None)
+
     def all(self, kind: str, identity: Identity) -> list[Job]:
         """Return the jobs of one kind in the caller's account and region, oldest first."""
         with self._lock:

@@ -25,15 +25,16 @@ from airflow_ml_provider.local.s3 import (
     upload_folder,
     upload_tar,
 )
-from airflow_ml_provider.local.sagemaker_jobs import FAILURE_REASON_CHARS, Noun
+from airflow_ml_provider.local.sagemaker_jobs import FAILURE_REASON_CHARS, Noun, create
 from airflow_ml_provider.local.sagemaker_jobs import operations as job_operations
+from airflow_ml_provider.local.sagemaker_jobs import stop as stop_job
 from airflow_ml_provider.local.script_mode import Script, read_script, user_script_error, variables
 from airflow_ml_provider.local.store import Job, now
 
 if TYPE_CHECKING:
     from airflow_ml_provider.local.cloud import Cloud
     from airflow_ml_provider.local.process import Ended
-    from airflow_ml_provider.local.protocol import Json, Operations
+    from airflow_ml_provider.local.protocol import Identity, Json, Operations
 
 DEFAULT_MAX_SECONDS = 86_400
 _REQUIRED = ("AlgorithmSpecification", "ResourceConfig", "StoppingCondition")
@@ -54,6 +55,26 @@ _MESSAGES = {
 def operations(cloud: Cloud) -> Operations:
     """Return the operations of training jobs."""
     return job_operations(cloud, _NOUN)
+
+
+def start(cloud: Cloud, identity: Identity, request: Json) -> Job:
+    """Start a training job for another job.
+
+    Raises:
+        AwsError: if CreateTrainingJob refuses it.
+
+    """
+    return create(cloud, _NOUN, identity, request)
+
+
+def stop(cloud: Cloud, job: Job) -> None:
+    """Ask such a job to stop.
+
+    Raises:
+        AwsError: if it has ended.
+
+    """
+    stop_job(cloud, _NOUN, job)
 
 
 def _problems(request: Json) -> list[str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_ml_provider._compat import AirflowFailException, BaseOperator, SkipMixin
 from airflow_ml_provider.jobs.errors import ReportError
-from airflow_ml_provider.operators.spell import REPORT
+from airflow_ml_provider.targets.airflow_values import REPORT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,6 +19,8 @@ _OPERATORS: dict[str, Callable[[float, float], bool]] = {
     ">=": operator.ge,
 }
 
+_SIDES = ({"param"}, {"task_id", "metric"})
+
 
 class ChoiceOperator(BaseOperator, SkipMixin):
     """Go on with ``then`` if ``when`` is true, else with ``otherwise``; skip the other arm.
@@ -26,7 +28,8 @@ class ChoiceOperator(BaseOperator, SkipMixin):
     ``when`` is JSON. A comparison is ``{"op": ">=", "left": side, "right": side}`` with one of
     ``<``, ``<=``, ``>``, ``>=``; they are joined by ``{"all": [...]}``, ``{"any": [...]}`` and
     ``{"not": ...}``. A side is a number, ``{"task_id": "evaluate", "metric": ["section", "auc",
-    "value"]}`` (of the report that the task left as an XCom) or ``{"param": "threshold"}``.
+    "value"]}`` (of the report that the task left as an XCom; with ``"same_index": True`` the task
+    instance of the same map index left it) or ``{"param": "threshold"}``.
 
     Every comparison is made and logged with its numbers. A metric that is missing or is no number
     fails the task. The XCom is ``{"decision": bool, "comparisons": [...]}``.
@@ -103,7 +106,9 @@ class ChoiceOperator(BaseOperator, SkipMixin):
         if "param" in side:
             report, path = context["params"], [side["param"]]
         else:
-            report = context["ti"].xcom_pull(task_ids=side["task_id"], key=REPORT)
+            ti = context["ti"]
+            index = {"map_indexes": ti.map_index} if side.get("same_index") else {}
+            report = ti.xcom_pull(task_ids=side["task_id"], key=REPORT, **index)
             path = side["metric"]
         try:
             return metric(report, path)
@@ -132,7 +137,7 @@ def _problems(when: Any) -> Iterator[str]:
         if when["op"] not in _OPERATORS:
             yield f"when: {when['op']!r} is none of {', '.join(_OPERATORS)}"
         for side in (when["left"], when["right"]):
-            known = isinstance(side, dict) and set(side) in ({"param"}, {"task_id", "metric"})
+            known = isinstance(side, dict) and set(side) - {"same_index"} in _SIDES
             if not known and (isinstance(side, bool) or not isinstance(side, (int, float))):
                 yield (
                     f"when: {side!r} is neither a number nor "

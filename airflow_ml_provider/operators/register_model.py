@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_ml_provider._compat import account
 from airflow_ml_provider.operators.aws_call import AwsCallOperator
-from airflow_ml_provider.operators.spell import spell
 from airflow_ml_provider.pipeline.model_steps import Evaluation, RegisterModel, Training
 from airflow_ml_provider.pipeline.values import JobField, Text, replace_values
 from airflow_ml_provider.plan.calls import register_call
 from airflow_ml_provider.plan.place import Place
+from airflow_ml_provider.targets.airflow_values import Speller
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -68,7 +68,7 @@ class RegisterModelOperator(AwsCallOperator):
             task_id=task_id,
             service=call.service,
             action=call.action,
-            request=spell(replace_values(call.request, given)),
+            request=Speller().template(replace_values(call.request, given)),
             resource=call.resource,
             **kwargs,
         )

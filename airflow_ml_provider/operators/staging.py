@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_ml_provider.operators.spell import TOKEN
+from airflow_ml_provider._compat import AirflowFailException, account as configured_account
+from airflow_ml_provider.targets.airflow_values import OWN_NAME, TOKEN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

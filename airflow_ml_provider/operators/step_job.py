@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_ml_provider._compat import account
 from airflow_ml_provider.operators.remote_job import RemoteJobOperator
-from airflow_ml_provider.operators.spell import codes_of, spell
 from airflow_ml_provider.pipeline.errors import PipelineError
 from airflow_ml_provider.plan.build import job
 from airflow_ml_provider.plan.place import Place
+from airflow_ml_provider.targets.airflow_values import Speller, codes_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,7 +36,7 @@ class StepJobOperator(RemoteJobOperator):
         super().__init__(
             task_id=step.name,
             kind=node.kind,
-            request=spell(node.request),
+            request=Speller().template(node.request),
             code=codes_of(node.request),
             outputs=folders,
             report=f"{folders[report.output]}{report.file}" if report else None,

@@ -1,8 +1,16 @@
 """What a user writes: a pipeline of typed steps, plain values without any heavy import."""
 
 from airflow_ml_provider.pipeline.account import Account
+from airflow_ml_provider.pipeline.call_steps import AwsCall, LambdaCall
 from airflow_ml_provider.pipeline.conditions import AllOf, AnyOf, Comparison, Condition, Not
-from airflow_ml_provider.pipeline.control_steps import Choice, Notify, RemoteJob
+from airflow_ml_provider.pipeline.control_steps import (
+    Approval,
+    Choice,
+    Fail,
+    Map,
+    Notify,
+    RemoteJob,
+)
 from airflow_ml_provider.pipeline.data_steps import EmrServerless, Glue, SparkTransform, SqlExtract
 from airflow_ml_provider.pipeline.errors import PipelineError
 from airflow_ml_provider.pipeline.model_steps import (
@@ -21,18 +29,22 @@ from airflow_ml_provider.pipeline.pipeline import Pipeline
 from airflow_ml_provider.pipeline.step import Report, Retry, Step
 from airflow_ml_provider.pipeline.values import (
     Dataset,
+    Item,
     JobField,
     Metric,
     Output,
     Parameter,
     Run,
     Text,
+    Token,
 )
 
 __all__ = [
     "Account",
     "AllOf",
     "AnyOf",
+    "Approval",
+    "AwsCall",
     "CategoricalRange",
     "Choice",
     "Comparison",
@@ -41,9 +53,13 @@ __all__ = [
     "Dataset",
     "EmrServerless",
     "Evaluation",
+    "Fail",
     "Glue",
     "IntegerRange",
+    "Item",
     "JobField",
+    "LambdaCall",
+    "Map",
     "Metric",
     "Model",
     "Not",
@@ -62,6 +78,7 @@ __all__ = [
     "SqlExtract",
     "Step",
     "Text",
+    "Token",
     "Training",
     "Transform",
     "Tuning",

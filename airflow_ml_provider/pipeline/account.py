@@ -16,6 +16,8 @@ class Account:
     """Defaults that steps take where they say nothing themselves.
 
     In Airflow they come from the section ``[airflow_ml_provider]`` of its configuration.
+    ``worker_image_uri`` is the image of the processing jobs that do what an orchestrator can't:
+    Python 3.10 or later with boto3, and pyarrow for extracts.
     """
 
     role_arn: str | None = None
@@ -24,3 +26,4 @@ class Account:
     subnets: tuple[str, ...] = ()
     security_group_ids: tuple[str, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
+    worker_image_uri: str | None = None

@@ -4,37 +4,37 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import fields
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airflow_ml_provider.pipeline.conditions import OPERATORS, Comparison
-from airflow_ml_provider.pipeline.control_steps import Choice, Notify, all_steps
+from airflow_ml_provider.pipeline.control_checks import call_problems, control_problems, is_json
+from airflow_ml_provider.pipeline.control_steps import Choice, Notify
 from airflow_ml_provider.pipeline.data_steps import SparkTransform, SqlExtract
-from airflow_ml_provider.pipeline.model_steps import PROBLEMS, Evaluation, Processing, Training
-from airflow_ml_provider.pipeline.step import Step
-from airflow_ml_provider.pipeline.values import Dataset, JobField, Metric, Output, Parameter, find
+from airflow_ml_provider.pipeline.model_checks import model_problems
+from airflow_ml_provider.pipeline.model_steps import (
+    PROBLEMS,
+    Evaluation,
+    Model,
+    Processing,
+    Training,
+)
+from airflow_ml_provider.pipeline.references import LOCATION, reference_problems, scopes_of
+from airflow_ml_provider.pipeline.step import ERRORS, Step
+from airflow_ml_provider.pipeline.values import Metric, Parameter, find
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from typing_extensions import TypeAlias
-
     from airflow_ml_provider.pipeline.pipeline import Pipeline
-
-    Reference: TypeAlias = "Output | JobField | Metric | Step"
-    Held: TypeAlias = "Reference | Dataset | Parameter"
+    from airflow_ml_provider.pipeline.references import Held
 
 # SageMaker allows 64 characters in a step name, Step Functions 80, Airflow 250; a job's name
 # (63) also holds a hash, so a step's name is cut there but stays readable.
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}")
-_LOCATION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
 _ROOT = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9!_.*'()=-]+)*/?")
-_ARMS = frozenset({"then", "otherwise"})
-_REFERENCES = (Output, JobField, Metric, Step)
-_HELD = (*_REFERENCES, Dataset, Parameter)
 _S3 = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?")
 
 
@@ -42,7 +42,7 @@ def problems_of(pipeline: Pipeline) -> list[str]:
     """Name every problem: step, field, what was given, the mend."""
     steps = list(pipeline.all_steps())
     by_name = {step.name: step for step in steps}
-    scopes = dict(_scopes(pipeline.steps))
+    scopes = dict(scopes_of(pipeline.steps))
     held = [value for step in steps for value in pipeline.held(step)]
     problems = [*_pipeline_problems(pipeline), *_duplicates(steps), *_parameter_problems(held)]
     for step in steps:
@@ -50,43 +50,11 @@ def problems_of(pipeline: Pipeline) -> list[str]:
             f"step {step.name!r}: {problem}"
             for problem in (
                 *_own_problems(step, pipeline),
-                *_reference_problems(step, pipeline.held(step), by_name, scopes),
+                *reference_problems(step, pipeline.held(step), by_name, scopes),
             )
         ]
     problems += _cycle(pipeline.needs)
     return problems
-
-
-def held_by(step: Step) -> list[Held]:
-    """List the references, datasets and parameters of a step itself, without those of its arms."""
-    own = [getattr(step, field.name) for field in fields(step) if field.name not in _ARMS]
-    return find(own, _HELD)
-
-
-def needs_of(step: Step, pipeline: Pipeline) -> set[str]:
-    """Name the steps that must be there before; a choice waits for what its arms need, too."""
-    names = {step_of(value) for value in pipeline.held(step) if isinstance(value, _REFERENCES)}
-    if isinstance(step, Choice):
-        inside = {inner.name for inner in all_steps((step,))}
-        for inner in (*step.then, *step.otherwise):
-            names |= needs_of(inner, pipeline) - inside
-    return names
-
-
-def step_of(reference: Reference) -> str:
-    """Give the name of the step that a reference needs."""
-    return reference.name if isinstance(reference, Step) else reference.step
-
-
-def _scopes(
-    steps: Sequence[Step], scope: tuple[str, ...] = ()
-) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Yield each step's name with the arms that it lies in, outermost first."""
-    for step in steps:
-        yield step.name, scope
-        if isinstance(step, Choice):
-            yield from _scopes(step.then, (*scope, f"{step.name}.then"))
-            yield from _scopes(step.otherwise, (*scope, f"{step.name}.otherwise"))
 
 
 def _pipeline_problems(pipeline: Pipeline) -> Iterator[str]:
@@ -113,6 +81,8 @@ def _parameter_problems(held: Sequence[Held]) -> Iterator[str]:
     for value in held:
         if isinstance(value, Parameter):
             defaults.setdefault(value.name, set()).add(repr(value.default))
+            if not is_json(value.default):
+                yield f"parameter {value.name!r}: the default {value.default!r} is no JSON"
     for name, values in defaults.items():
         if not name.isidentifier():
             yield f"parameter {name!r}: the name must be a Python identifier"
@@ -128,26 +98,44 @@ def _own_problems(step: Step, pipeline: Pipeline) -> Iterator[str]:
         yield f"{field}: missing; give {type(step).__name__}({field}=...)"
     if step.timeout_seconds <= 0:
         yield f"timeout_seconds: {step.timeout_seconds} must be above 0"
-    for retry in step.retries:
-        if retry.attempts < 0 or retry.interval_seconds < 0 or retry.backoff < 1:
-            yield f"retry: {retry} needs attempts and interval_seconds >= 0 and backoff >= 1"
+    yield from _retry_problems(step)
     yield from _output_problems(step)
+    yield from control_problems(step)
+    yield from call_problems(step)
+    yield from model_problems(step)
     if isinstance(step, SqlExtract):
         yield from _query_problems(step, pipeline)
     elif isinstance(step, (SparkTransform, Processing, Training, Evaluation)):
         yield from _script_problems((step.script, *step.modules), pipeline)
         yield from _input_problems(step.inputs)
         yield from _option_problems(step)
+    elif isinstance(step, Model):
+        yield from _script_problems((step.script, *step.modules), pipeline)
     elif isinstance(step, Choice):
         yield from _choice_problems(step)
     elif isinstance(step, Notify):
         yield from _topic_problems(step)
 
 
+def _retry_problems(step: Step) -> Iterator[str]:
+    open_errors = set(ERRORS)
+    for retry in step.retries:
+        if retry.attempts < 0 or retry.interval_seconds < 0 or retry.backoff < 1:
+            yield f"retry: {retry} needs attempts and interval_seconds >= 0 and backoff >= 1"
+        if retry.max_delay_seconds < 1:
+            yield f"retry: {retry} needs max_delay_seconds >= 1"
+        errors = set(ERRORS if retry.errors is None else retry.errors)
+        if strange := sorted(errors - set(ERRORS)):
+            yield f"retry: errors has {', '.join(map(repr, strange))}; allowed are {ERRORS} or None"
+        elif not errors & open_errors:
+            yield f"retry: {retry} is never used: the entries before it take all of its errors"
+        open_errors -= errors
+
+
 def _output_problems(step: Step) -> Iterator[str]:
     names = step.output_names
     for name, count in Counter(names).items():
-        if not _LOCATION.fullmatch(name):
+        if not LOCATION.fullmatch(name):
             yield f"outputs: {name!r} must be letters, digits, - or _"
         if count > 1:
             yield f"outputs: {name!r} is there {count} times"
@@ -185,7 +173,7 @@ def _file_problems(field: str, file: str, pipeline: Pipeline) -> Iterator[str]:
 
 def _input_problems(inputs: Mapping[str, object]) -> Iterator[str]:
     for name, value in inputs.items():
-        if not _LOCATION.fullmatch(name):
+        if not LOCATION.fullmatch(name):
             yield f"inputs: the name {name!r} must be letters, digits, - or _"
         if isinstance(value, str) and not _S3.fullmatch(value):
             yield f"inputs: {name!r} is {value!r}; give s3://<bucket>/<key> or the output of a step"
@@ -214,35 +202,6 @@ def _choice_problems(step: Choice) -> Iterator[str]:
             number = isinstance(side, (int, float)) and not isinstance(side, bool)
             if not number and not isinstance(side, (Metric, Parameter)):
                 yield f"when: {side!r} is neither a number, a metric nor a parameter"
-
-
-def _reference_problems(
-    step: Step,
-    held: Sequence[Held],
-    by_name: Mapping[str, Step],
-    scopes: Mapping[str, tuple[str, ...]],
-) -> Iterator[str]:
-    for reference in held:
-        if isinstance(reference, Dataset) and not _LOCATION.fullmatch(reference.name):
-            yield f"dataset {reference.name!r} must be letters, digits, - or _"
-        if not isinstance(reference, _REFERENCES):
-            continue
-        name = step_of(reference)
-        target = by_name.get(name)
-        if target is None:
-            known = ", ".join(sorted(by_name))
-            yield f"it refers to the unknown step {name!r}; the pipeline has {known}"
-            continue
-        scope = scopes[name]
-        if scopes[step.name][: len(scope)] != scope:
-            yield f"it refers to {name!r} inside {scope[-1]!r}, which may not run; move one of them"
-        if isinstance(reference, Output) and reference.name not in target.output_names:
-            names = ", ".join(target.output_names) or "none"
-            yield f"it refers to the output {reference.name!r} of {name!r}, which has {names}"
-        if isinstance(reference, Metric) and target.metrics_report is None:
-            yield f"it refers to a metric of {name!r}, which has no report; give report=Report(...)"
-        if isinstance(reference, JobField) and isinstance(target, (SqlExtract, Choice, Notify)):
-            yield f"it refers to a job's field of {name!r}, which is a {type(target).__name__}"
 
 
 def _cycle(needs: Mapping[str, set[str]]) -> Iterator[str]:

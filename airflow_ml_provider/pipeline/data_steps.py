@@ -20,6 +20,9 @@ class SqlExtract(Step):
     ``:name`` in the query is bound from ``parameters``; the run brings ``:run_date``,
     ``:data_interval_start`` and ``:data_interval_end``. ``columns`` gives Arrow types by column
     name where the database does not know them.
+
+    Airflow reads the rows itself. Other targets do it in a SageMaker processing job: ``image_uri``,
+    ``instance_type`` and ``role_arn`` are its, ``requirements`` the packages that its image lacks.
     """
 
     conn_id: str
@@ -27,6 +30,10 @@ class SqlExtract(Step):
     table: str | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
     columns: Mapping[str, str] = field(default_factory=dict)
+    image_uri: str | None = None
+    instance_type: str = "ml.m5.large"
+    role_arn: str | None = None
+    requirements: tuple[str, ...] = ()
 
     required: ClassVar[tuple[str, ...]] = ("conn_id",)
 

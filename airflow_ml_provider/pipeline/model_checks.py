@@ -96,6 +96,6 @@ def _range_problems(step: Tuning, given: Any) -> Iterator[str]:
         if given.min_value > given.max_value:
             yield f"has min_value {given.min_value} above max_value {given.max_value}"
         if isinstance(given, IntegerRange) and not all(isinstance(one, int) for one in bounds):
-            yield f"has bounds {given.min_value} and {given.max_value}; an IntegerRange has integers"
+            yield f"has {given.min_value} and {given.max_value}; an IntegerRange has integers"
         if given.scaling_type == "Logarithmic" and given.min_value <= 0:
             yield f"has min_value {given.min_value}; on a Logarithmic scale it is above 0"

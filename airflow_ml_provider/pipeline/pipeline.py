@@ -6,16 +6,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from airflow_ml_provider.pipeline.checks import held_by, needs_of, problems_of
+from airflow_ml_provider.pipeline.checks import problems_of
 from airflow_ml_provider.pipeline.control_steps import all_steps
 from airflow_ml_provider.pipeline.errors import PipelineError
 from airflow_ml_provider.pipeline.frozen import dataclass
+from airflow_ml_provider.pipeline.references import held_by, needs_of
 from airflow_ml_provider.pipeline.values import Parameter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from airflow_ml_provider.pipeline.checks import Held
+    from airflow_ml_provider.pipeline.references import Held
     from airflow_ml_provider.pipeline.step import Step
 
 
@@ -46,11 +47,11 @@ class Pipeline:
             raise PipelineError(f"pipeline {self.name!r}", problems)
 
     def all_steps(self) -> Iterator[Step]:
-        """Every step, those inside the arms of choices too."""
+        """Every step, those inside other steps too."""
         return all_steps(self.steps)
 
     def held(self, step: Step) -> list[Held]:
-        """The references, datasets and parameters of one step, without those of its arms."""
+        """The references, datasets, parameters and items of one step, without those inside it."""
         return self._held[id(step)]
 
     @cached_property

@@ -11,7 +11,9 @@ from airflow_ml_provider.pipeline.values import JobField, Metric, Output
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-_EMPTY: tuple[object, ...] = (None, "", {}, ())
+ERRORS = ("service", "job")
+"""The classes of failures that a ``Retry`` tells apart."""
+_EMPTY: tuple[object, ...] = (None, "", {}, (), [])
 
 
 @dataclass(frozen=True)
@@ -50,12 +52,22 @@ class StepOptions:
     """Options of every step.
 
     ``timeout_seconds`` bounds the job itself; ``overrides`` is merged last into the AWS request,
-    so that every field of the API can be reached.
+    so that every field of the API can be reached. ``after`` names steps of the same block that must
+    have ended well although nothing of them is used. ``fallback`` runs if the step failed for good;
+    what follows the step then follows the fallback, so nobody may use the step's data.
     """
 
     retry: Retry | Sequence[Retry] = field(default_factory=Retry)
     timeout_seconds: int = 3600
     overrides: Mapping[str, Any] = field(default_factory=dict)
+    after: Sequence[Step] = ()
+    fallback: Sequence[Step] = ()
+
+    def __post_init__(self) -> None:
+        # A step alone is meant as a list of one; as a sequence it would never end.
+        for name in ("after", "fallback"):
+            given = getattr(self, name)
+            object.__setattr__(self, name, (given,) if isinstance(given, Step) else tuple(given))
 
 
 @dataclass(frozen=True)

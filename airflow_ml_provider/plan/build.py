@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airflow_ml_provider.pipeline import control_steps, data_steps, model_steps
 from airflow_ml_provider.pipeline.account import Account
 from airflow_ml_provider.pipeline.errors import PipelineError
-from airflow_ml_provider.pipeline.values import Run
-from airflow_ml_provider.plan.calls import notify_call, register_call
+from airflow_ml_provider.pipeline.values import Parameter
+from airflow_ml_provider.plan.calls import call
+from airflow_ml_provider.plan.extracts import RUN_PARAMETERS as RUN_PARAMETERS
+from airflow_ml_provider.plan.extracts import extract
 from airflow_ml_provider.plan.models import model_call, transform_request
-from airflow_ml_provider.plan.nodes import Call, Choice, Extract, Job, Plan
+from airflow_ml_provider.plan.nodes import Approval, Call, Choice, Fail, Job, Map, Plan
 from airflow_ml_provider.plan.place import Place, merged
 from airflow_ml_provider.plan.sagemaker import processing_request, training_request
 from airflow_ml_provider.plan.spark import spark_request
@@ -22,14 +25,7 @@ if TYPE_CHECKING:
 
     from airflow_ml_provider.pipeline.pipeline import Pipeline
     from airflow_ml_provider.pipeline.step import Step
-    from airflow_ml_provider.plan.nodes import Block, Node
-
-RUN_PARAMETERS = {
-    "run_date": Run.DATE,
-    "data_interval_start": Run.INTERVAL_START,
-    "data_interval_end": Run.INTERVAL_END,
-}
-"""What the run brings to every query."""
+    from airflow_ml_provider.plan.nodes import Block, Extract, Invoke, Node
 
 
 def build(pipeline: Pipeline, account: Account | None = None) -> Plan:
@@ -89,30 +85,6 @@ def job(step: Step, place: Place, *, after: tuple[str, ...] = ()) -> Job:
     )
 
 
-def extract(
-    step: data_steps.SqlExtract,
-    place: Place,
-    *,
-    query: str | None,
-    on_empty: str,
-    after: tuple[str, ...] = (),
-) -> Extract:
-    """Give the extract node of a step; ``query`` is the SQL itself."""
-    return Extract(
-        name=step.name,
-        after=after,
-        conn_id=step.conn_id,
-        query=query,
-        table=step.table,
-        parameters={**RUN_PARAMETERS, **step.parameters},
-        columns=dict(step.columns),
-        output=place.output(step.name, "output"),
-        on_empty=on_empty,
-        retry=step.retries,
-        timeout_seconds=step.timeout_seconds,
-    )
-
-
 def without_role(plan: Plan) -> list[str]:
     """Name the jobs that neither their step nor the account gives a role."""
     return [
@@ -132,19 +104,39 @@ def without_role(plan: Plan) -> list[str]:
 
 
 def _block(steps: Sequence[Step], pipeline: Pipeline, place: Place) -> Block:
-    # Inside a block only its own steps count: what an arm refers to outside is what the
-    # choice itself waits for.
+    # Inside a block only its own steps count: what they refer to outside is what the step that
+    # holds the block waits for.
     names = {step.name for step in steps}
     return tuple(_node(step, names, pipeline, place) for step in steps)
 
 
 def _node(step: Step, block: set[str], pipeline: Pipeline, place: Place) -> Node:
     after = tuple(sorted(pipeline.needs[step.name] & block - {step.name}))
+    control = _control(step, after, pipeline, place)
+    if control is not None:
+        return control
+    node = _work(step, after, pipeline, place)
+    if not step.fallback:
+        return node
+    return replace(node, fallback=_block(step.fallback, pipeline, place))
+
+
+def _work(
+    step: Step, after: tuple[str, ...], pipeline: Pipeline, place: Place
+) -> Job | Call | Invoke | Extract:
     if isinstance(step, data_steps.SqlExtract):
         query = step.query
         if query is not None and query.endswith(".sql"):
             query = pipeline.path(query).read_text(encoding="utf-8")
         return extract(step, place, query=query, on_empty=pipeline.on_empty, after=after)
+    if isinstance(step, model_steps.Model):
+        return model_call(step, place, after=after)
+    return call(step, place, after=after) or job(step, place, after=after)
+
+
+def _control(
+    step: Step, after: tuple[str, ...], pipeline: Pipeline, place: Place
+) -> Choice | Map | Approval | Fail | None:
     if isinstance(step, control_steps.Choice):
         return Choice(
             name=step.name,
@@ -153,10 +145,24 @@ def _node(step: Step, block: set[str], pipeline: Pipeline, place: Place) -> Node
             then=_block(step.then, pipeline, place),
             otherwise=_block(step.otherwise, pipeline, place),
         )
-    if isinstance(step, model_steps.RegisterModel):
-        return register_call(step, place, after=after)
-    if isinstance(step, model_steps.Model):
-        return model_call(step, place, after=after)
-    if isinstance(step, control_steps.Notify):
-        return notify_call(step, after=after)
-    return job(step, place, after=after)
+    if isinstance(step, control_steps.Map):
+        items = step.items if isinstance(step.items, Parameter) else tuple(step.items)
+        return Map(
+            name=step.name,
+            after=after,
+            items=items,
+            body=_block(step.body, pipeline, place),
+            concurrency=step.concurrency,
+        )
+    if isinstance(step, control_steps.Approval):
+        return Approval(
+            name=step.name,
+            after=after,
+            model=step.model.name,
+            queue_url=step.queue_url,
+            timeout_seconds=step.timeout_seconds,
+            poll_seconds=step.poll_seconds,
+        )
+    if isinstance(step, control_steps.Fail):
+        return Fail(name=step.name, after=after, message=step.message)
+    return None

@@ -1,17 +1,32 @@
-"""Steps that are one call of an AWS API: a registered model version, a message."""
+"""Steps that are one call: a registered model version, a message, any AWS API, a function."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from airflow_ml_provider.pipeline.call_steps import AwsCall, LambdaCall
+from airflow_ml_provider.pipeline.control_steps import Notify
+from airflow_ml_provider.pipeline.model_steps import RegisterModel
 from airflow_ml_provider.pipeline.values import Output, Text, Token
-from airflow_ml_provider.plan.nodes import Call, Resource
+from airflow_ml_provider.plan.nodes import Call, Invoke, Resource
 from airflow_ml_provider.plan.place import merged, present
 
 if TYPE_CHECKING:
-    from airflow_ml_provider.pipeline.control_steps import Notify
-    from airflow_ml_provider.pipeline.model_steps import RegisterModel
+    from airflow_ml_provider.pipeline.step import Step
     from airflow_ml_provider.plan.place import Place
+
+
+def call(step: Step, place: Place, *, after: tuple[str, ...]) -> Call | Invoke | None:
+    """Give the call that a step is; ``None`` if it is none."""
+    if isinstance(step, RegisterModel):
+        return register_call(step, place, after=after)
+    if isinstance(step, Notify):
+        return notify_call(step, after=after)
+    if isinstance(step, AwsCall):
+        return aws_call(step, after=after)
+    if isinstance(step, LambdaCall):
+        return lambda_call(step, after=after)
+    return None
 
 
 def register_call(step: RegisterModel, place: Place, *, after: tuple[str, ...]) -> Call:
@@ -68,5 +83,30 @@ def notify_call(step: Notify, *, after: tuple[str, ...]) -> Call:
         service="sns",
         action="publish",
         request=merged(request, step.overrides),
+        retry=step.retries,
+    )
+
+
+def aws_call(step: AwsCall, *, after: tuple[str, ...]) -> Call:
+    """Give the call as the step spells it."""
+    return Call(
+        name=step.name,
+        after=after,
+        service=step.service,
+        action=step.action,
+        request=merged(step.request, step.overrides),
+        retry=step.retries,
+        creates=step.creates,
+    )
+
+
+def lambda_call(step: LambdaCall, *, after: tuple[str, ...]) -> Invoke:
+    """Give the invocation of a Lambda function."""
+    return Invoke(
+        name=step.name,
+        after=after,
+        function=step.function,
+        payload=step.payload,
+        timeout_seconds=step.timeout_seconds,
         retry=step.retries,
     )

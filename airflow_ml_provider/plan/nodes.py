@@ -41,13 +41,20 @@ class _Work(_Node):
 
 @dataclass(frozen=True, kw_only=True)
 class Job(_Work):
-    """A remote job: its kind is a name of the registry, its request that service's own."""
+    """A remote job: its kind is a name of the registry, its request that service's own.
+
+    ``cache``: an earlier result of the same request may stand for a run of the job, up to this age
+    (an ISO 8601 duration such as ``P7D``). A target without a cache always runs it.
+    ``work``: the node that this job does in the place of an orchestrator that can't.
+    """
 
     kind: str
     request: Json
     timeout_seconds: int
     outputs: Mapping[str, Any] = field(default_factory=dict)
     report: Report | None = None
+    cache: str | None = None
+    work: Node | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

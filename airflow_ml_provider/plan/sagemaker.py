@@ -132,7 +132,8 @@ def _machines(step: Processing | Evaluation | Training) -> Json:
     }
 
 
-def _vpc(place: Place) -> Json:
+def vpc(place: Place) -> Json:
+    """Give the account's subnets and security groups as SageMaker spells them."""
     return present(
         Subnets=list(place.account.subnets),
         SecurityGroupIds=list(place.account.security_group_ids),

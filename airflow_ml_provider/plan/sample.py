@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 from airflow_ml_provider.pipeline.values import (
     Code,
     Dataset,
+    Item,
     JobField,
     Metric,
     Output,
     Parameter,
+    ResourceName,
     Run,
     Text,
     Token,
@@ -42,6 +44,8 @@ def _sample(value: Any) -> Any:
         return _RUN[value]
     if isinstance(value, (Output, Dataset, JobField, Code)):
         return "s3://bucket/sample"
+    if isinstance(value, (ResourceName, Item)):
+        return "sample"
     if isinstance(value, Metric):
         return 0.5
     if isinstance(value, Token):

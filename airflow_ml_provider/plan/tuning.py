@@ -54,9 +54,7 @@ def tuning_request(step: Tuning, place: Place) -> Json:
 def _ranges(step: Tuning) -> dict[str, Any]:
     return present(
         **{
-            key: [
-                _range(name, one) for name, one in step.ranges.items() if isinstance(one, wanted)
-            ]
+            key: [_range(name, one) for name, one in step.ranges.items() if isinstance(one, wanted)]
             for key, wanted in _KINDS.items()
         }
     )

@@ -69,7 +69,7 @@ def examined(
     pipeline: Pipeline, target: str, account: Account | None = None
 ) -> tuple[Plan, list[Finding]]:
     """Give the plan as the target runs it, and what becomes there of each feature."""
-    plan, findings = with_worker_jobs(build(pipeline, account), target)
+    plan, findings = with_worker_jobs(build(pipeline, account), target, account)
     return plan, [*findings, *_module(target).findings(plan)]
 
 

@@ -56,7 +56,7 @@ def uses(plan: Plan) -> list[Use]:
 
     The features are: ``run parameters``, ``data interval``, ``run key by execution``; ``<kind>
     job`` for each kind of job, ``AWS call``, ``Lambda function``, ``extract``, ``choice``, ``map``,
-    ``approval``, ``fail``; ``retry``, ``retry of failed jobs``, ``several retries``, ``retry
+    ``approval``, ``fail``; ``cache``; ``retry``, ``retry of failed jobs``, ``several retries``, ``retry
     backoff``, ``retry jitter``; ``fallback``, ``rejoin``, ``map over a parameter``, ``map
     concurrency``, ``metric in a condition``, ``metric in a request``, ``shared dataset``, ``client
     token``, ``name of a resource``.
@@ -85,6 +85,8 @@ def _block(block: Block) -> Iterator[Use]:
 
 def _features(node: Node) -> Iterator[str]:
     yield f"{node.kind} job" if isinstance(node, Job) else _NODES[type(node)]
+    if isinstance(node, Job) and node.cache:
+        yield "cache"
     if isinstance(node, (Job, Call, Invoke, Extract)):
         yield from _retries(node)
         if node.fallback:

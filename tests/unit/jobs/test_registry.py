@@ -34,9 +34,9 @@ def test_a_kind_can_be_waited_for(name):
 @pytest.mark.parametrize("look_up", [kind, watchable])
 def test_an_unknown_name_is_answered_with_the_known_ones(look_up):
     with pytest.raises(
-        UnknownKindError, match="'sagemaker_tuning'; known are sagemaker_training, "
+        UnknownKindError, match="'sagemaker_labeling'; known are sagemaker_training, "
     ):
-        look_up("sagemaker_tuning")
+        look_up("sagemaker_labeling")
 
 
 def test_imports_nothing_but_the_standard_library():

@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 import pytest
 
 from airflow_ml_provider.jobs.errors import JobNotFoundError
-from airflow_ml_provider.jobs.sagemaker import PROCESSING, TRAINING
+from airflow_ml_provider.jobs.sagemaker import PROCESSING, TRAINING, TRANSFORM, TUNING
 from airflow_ml_provider.jobs.start import How
 from airflow_ml_provider.jobs.state import LogStreams, Phase
 
@@ -231,3 +231,80 @@ def test_actions_are_those_of_the_calls(begin, aws, refusal):
     TRAINING.states(fake.client, ["a", "b"], 0.0)
     TRAINING.stop(fake.client, "a")
     assert fake.actions == TRAINING.actions
+
+
+def test_a_transform_job(aws, begin, refusal):
+    missing = refusal("ValidationException", "Requested resource not found.")
+    output = {"S3OutputPath": "s3://b/out", "Accept": "text/csv"}
+    described = {
+        "TransformJobName": "j",
+        "TransformJobArn": "arn:j",
+        "TransformJobStatus": "Failed",
+        "FailureReason": "AlgorithmError: bad",
+        "TransformOutput": output,
+    }
+    fake = aws("sagemaker", DescribeTransformJob=[missing, described], CreateTransformJob={})
+    source = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://b/in"}}
+    request = {
+        "ModelName": "m",
+        "TransformInput": {"DataSource": source},
+        "TransformOutput": output,
+        "TransformResources": {"InstanceType": "ml.m5.large", "InstanceCount": 1},
+    }
+    assert begin(TRANSFORM, fake.client, request, "t").job_id == "t-1"
+    state = TRANSFORM.state(fake.client, "t-1")
+    assert (state.phase, state.reason) == (Phase.FAILED, "AlgorithmError: bad")
+    assert state.result["TransformOutput"] == output
+    assert TRANSFORM.logs("j", {}) == (LogStreams("/aws/sagemaker/TransformJobs", "j/"),)
+    assert TRANSFORM.console_path("j") == "sagemaker/home#/transform-jobs/j"
+
+
+SEARCH = {
+    "HyperParameterTuningJobConfig": {
+        "Strategy": "Random",
+        "ResourceLimits": {"MaxNumberOfTrainingJobs": 2, "MaxParallelTrainingJobs": 1},
+    }
+}
+
+
+def tuning(status, **fields):
+    return {
+        "HyperParameterTuningJobName": "j",
+        "HyperParameterTuningJobArn": "arn:j",
+        "HyperParameterTuningJobStatus": status,
+        **SEARCH,
+        **fields,
+    }
+
+
+def test_a_tuning_job_tells_its_best_training_job(aws):
+    best = {"TrainingJobName": "j-001-0a1b2c3d", "CreationTime": NOW, "TunedHyperParameters": {}}
+    answer = tuning("Completed", BestTrainingJob=best)
+    state = TUNING.state(aws("sagemaker", DescribeHyperParameterTuningJob=answer).client, "j")
+    assert state.phase is Phase.SUCCEEDED
+    assert state.result["BestTrainingJob"]["TrainingJobName"] == "j-001-0a1b2c3d"
+    assert json.dumps(state.result)
+    assert TUNING.name == "sagemaker_tuning"
+    assert TUNING.logs("j", {}) == (LogStreams("/aws/sagemaker/TrainingJobs", "j-"),)
+    assert TUNING.console_path("j") == "sagemaker/home#/hyper-tuning-jobs/j"
+
+
+def test_a_tuning_job_has_a_short_name(aws, begin, refusal):
+    prefix = f"{'flight-delays-' * 3}0123456789abcdef"
+    short = "flight-delays-0123456789abcdef-1"
+    missing = refusal("ValidationException", "Requested resource not found.")
+    fake = aws(
+        "sagemaker",
+        DescribeHyperParameterTuningJob=[missing, tuning("InProgress"), tuning("InProgress")],
+        CreateHyperParameterTuningJob={},
+        ListHyperParameterTuningJobs=listing("HyperParameterTuning", {short: "Stopping"}),
+        StopHyperParameterTuningJob={},
+    )
+    assert begin(TUNING, fake.client, SEARCH, prefix).job_id == short
+    started = begin(TUNING, fake.client, SEARCH, prefix)
+    assert (started.job_id, started.how) == (short, How.ATTACHED)
+    assert TUNING.states(fake.client, [short], NOW.timestamp())[short].stopping
+    TUNING.stop(fake.client, short)
+    assert fake.actions == TUNING.actions
+    names = {params.get("HyperParameterTuningJobName", short) for _, params in fake.calls}
+    assert names == {short}

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from airflow_ml_provider.jobs.token import MAX_LENGTH, MAX_NUMBER, token, token_prefix
+from airflow_ml_provider.jobs.token import MAX_LENGTH, MAX_NUMBER, shortened, token, token_prefix
 
 SAGEMAKER = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
 IDENTITY = ("dag", "run", "2026-01-01T00:00:00+00:00", "task", "-1", "2")
@@ -35,3 +35,15 @@ def test_every_part_of_the_identity_counts(position):
 
 def test_parts_do_not_run_into_each_other():
     assert token_prefix("t", ("ab", "c")) != token_prefix("t", ("a", "bc"))
+
+
+@pytest.mark.parametrize("readable", ["flight_delays-tune", "tune", "", "a-b-c-d-e-f-g-h-i"])
+@pytest.mark.parametrize("number", [1, MAX_NUMBER])
+def test_shortened_keeps_what_makes_it_unique(readable, number):
+    name = token(token_prefix(readable, IDENTITY), number)
+    short = shortened(name, 32)
+    assert SAGEMAKER.fullmatch(short)
+    assert len(short) <= 32
+    assert short.split("-")[-2:] == name.split("-")[-2:]
+    assert name.startswith(short.split("-")[0])
+    assert shortened(short, 32) == short

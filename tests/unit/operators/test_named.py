@@ -6,7 +6,15 @@ from airflow_ml_provider.operators.evaluation import EvaluationOperator
 from airflow_ml_provider.operators.processing import ProcessingOperator
 from airflow_ml_provider.operators.spark import SparkOperator
 from airflow_ml_provider.operators.training import TrainingOperator
-from airflow_ml_provider.pipeline import EmrServerless, Glue, PipelineError, Report
+from airflow_ml_provider.operators.transform import TransformOperator
+from airflow_ml_provider.operators.tuning import TuningOperator
+from airflow_ml_provider.pipeline import (
+    EmrServerless,
+    Glue,
+    IntegerRange,
+    PipelineError,
+    Report,
+)
 from airflow_ml_provider.pipeline.values import Code
 
 ROLE = "arn:aws:iam::123456789012:role/ml"
@@ -78,6 +86,52 @@ def test_training():
     assert task.request["HyperParameters"]["max_depth"] == "6"
     assert task.request["EnableManagedSpotTraining"] is False
     assert (task.timeout_seconds, task.retries) == (60, 2)
+
+
+def test_transform():
+    task = TransformOperator(
+        task_id="predict",
+        model_name="{{ params.model }}",
+        data="s3://lake/new/",
+        output="s3://lake/predictions",
+        strategy="SingleRecord",
+        max_concurrent=2,
+        environment={"A": "b"},
+        overrides={"MaxPayloadInMB": 1},
+    )
+    assert task.kind == "sagemaker_transform"
+    assert task.request["ModelName"] == "{{ params.model }}"
+    assert task.request["TransformOutput"]["S3OutputPath"] == "s3://lake/predictions/"
+    assert task.request["BatchStrategy"] == "SingleRecord"
+    assert (task.request["MaxConcurrentTransforms"], task.request["MaxPayloadInMB"]) == (2, 1)
+    assert task.outputs == {"output": "s3://lake/predictions/"}
+
+
+def test_tuning():
+    task = TuningOperator(
+        task_id="tune",
+        script="train.py",
+        image_uri="image",
+        inputs={"train": "s3://lake/train/"},
+        output="s3://lake/models",
+        hyperparameters={"rounds": 10},
+        metrics={"auc": "auc=(.*)"},
+        ranges={"depth": IntegerRange(1, 9)},
+        objective="auc",
+        strategy="Random",
+        max_jobs=4,
+        environment={"A": "b"},
+        overrides={"HyperParameterTuningJobConfig": {"RandomSeed": 7}},
+    )
+    assert task.kind == "sagemaker_tuning"
+    config = task.request["HyperParameterTuningJobConfig"]
+    assert (config["Strategy"], config["RandomSeed"]) == ("Random", 7)
+    assert config["ResourceLimits"]["MaxNumberOfTrainingJobs"] == 4
+    definition = task.request["TrainingJobDefinition"]
+    assert definition["RoleArn"] == ROLE
+    assert definition["StaticHyperParameters"]["rounds"] == "10"
+    assert definition["OutputDataConfig"]["S3OutputPath"] == "s3://lake/models/"
+    assert definition["Environment"] == {"A": "b"}
 
 
 def test_evaluation_leaves_its_report_in_the_output():

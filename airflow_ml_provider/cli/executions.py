@@ -1,0 +1,151 @@
+"""``airflow-ml run --target``: compiled pipelines for some days on the local AWS."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta, timezone
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+
+from airflow_ml_provider.aws import execution
+from airflow_ml_provider.aws.deployment import deploy
+from airflow_ml_provider.cli import laptop
+from airflow_ml_provider.cli.definitions import DefinitionError, definitions
+from airflow_ml_provider.pipeline import Account, PipelineError
+from airflow_ml_provider.targets.compile import compile_pipeline
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from rich.console import Console
+
+    from airflow_ml_provider.cli.definitions import Definition
+    from airflow_ml_provider.cli.run import Wanted
+    from airflow_ml_provider.local.server import LocalAws
+    from airflow_ml_provider.targets.compile import Compiled
+
+_BUCKET = re.compile(r"s3://([a-z0-9.-]+)/")
+_TOPIC = re.compile(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:([A-Za-z0-9_-]+)")
+# Any Python runs it here; on AWS it is an image that has boto3 and pyarrow.
+WORKER_IMAGE_URI = "123456789012.dkr.ecr.us-east-1.amazonaws.com/airflow-ml-worker:1"
+_POLL_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step of an execution, as the orchestrator tells it."""
+
+    name: str
+    status: str
+    seconds: float | None
+
+
+@dataclass(frozen=True)
+class Result:
+    """One execution of a pipeline for the data of an interval."""
+
+    pipeline: str
+    target: str
+    arn: str
+    interval: tuple[datetime, datetime]
+    succeeded: bool
+    status: str
+    reason: str | None
+    steps: tuple[Step, ...]
+
+
+def run(args: argparse.Namespace, folder: Path, aws: LocalAws, console: Console) -> int:
+    """Compile, deploy and run; return 1 if a run failed or something can't be compiled."""
+    try:
+        compiled = _compiled(args)
+    except (DefinitionError, PipelineError) as error:
+        console.print(str(error), style="red", highlight=False)
+        return 1
+    client = cache(partial(laptop.client, endpoint_url=aws.endpoint_url))
+    _prepare(args, aws, client, compiled.values())
+    results = []
+    for one in args.runs:
+        for interval in _intervals(one):
+            console.rule(f"{one.dag_id} on {args.target}, {interval[0]:%Y-%m-%d}", align="left")
+            results.append(_run(compiled[one.dag_id], interval, client))
+            _show(console, results[-1])
+    objects = laptop.keep_objects(aws.endpoint_url, folder / "s3")
+    text = json.dumps([asdict(one) for one in results], indent=2, default=str)
+    (folder / "report.json").write_text(text + "\n", encoding="utf-8")
+    console.print(f"Artifacts: {objects} objects under {folder}/s3", highlight=False)
+    console.print(f"Job folders and logs: {aws.state_dir}", highlight=False)
+    console.print(f"All of this as JSON: {folder}/report.json", highlight=False)
+    return 0 if all(one.succeeded for one in results) else 1
+
+
+def _compiled(args: argparse.Namespace) -> dict[str, Compiled]:
+    account = Account(laptop.ROLE_ARN, laptop.ROOT, worker_image_uri=WORKER_IMAGE_URI)
+    found = {one.pipeline.name: one for one in _definitions(args.dags)}
+    wanted = dict.fromkeys(one.dag_id for one in args.runs)
+    if unknown := [name for name in wanted if name not in found]:
+        there = ", ".join(sorted(found))
+        raise DefinitionError(f"{', '.join(unknown)}: unknown; there are {there}")
+    return {
+        name: compile_pipeline(found[name].pipeline, args.target, found[name].account or account)
+        for name in wanted
+    }
+
+
+def _definitions(folder: Path) -> Iterator[Definition]:
+    for file in sorted(folder.rglob("*.py")):
+        # As Airflow does: other files of the folder are no definitions.
+        if "airflow_ml_provider" in file.read_text(encoding="utf-8"):
+            yield from definitions(file)
+
+
+def _prepare(args: argparse.Namespace, aws: LocalAws, client: Any, compiled: Any) -> None:
+    text = "".join(one.text for one in compiled)
+    laptop.prepare_account(aws.endpoint_url, set(_BUCKET.findall(text)), set(_TOPIC.findall(text)))
+    for conn_id, file in args.sqlite:
+        # Where Airflow's own connections lie on MWAA.
+        client("secretsmanager").create_secret(
+            Name=f"airflow/connections/{conn_id}", SecretString=f"sqlite:///{file}"
+        )
+
+
+def _intervals(one: Wanted) -> list[tuple[datetime, datetime]]:
+    if not one.days:
+        now = datetime.now(timezone.utc)
+        return [(now, now)]
+    return [(when - timedelta(days=1), when) for when in one.logical_dates]
+
+
+def _run(compiled: Compiled, interval: tuple[datetime, datetime], client: Any) -> Result:
+    token = f"{compiled.plan.name[:40]}-{interval[0]:%Y%m%dT%H%M%S}-{time.time_ns()}"
+    arn = deploy(compiled, laptop.ROLE_ARN, client)
+    started = execution.start(compiled, arn, interval, client, token=token)
+    ended = execution.wait(started, client, poll_seconds=_POLL_SECONDS)
+    return Result(
+        pipeline=compiled.plan.name,
+        target=compiled.target,
+        arn=started,
+        interval=interval,
+        succeeded=ended.succeeded,
+        status=ended.status,
+        reason=ended.reason,
+        steps=tuple(Step(*one) for one in execution.steps(started, client)),
+    )
+
+
+def _show(console: Console, result: Result) -> None:
+    table = Table()
+    for column in ("step", "status", "seconds"):
+        table.add_column(column, overflow="fold")
+    for step in result.steps:
+        seconds = "" if step.seconds is None else f"{step.seconds:.1f}"
+        table.add_row(step.name, step.status, seconds)
+    console.print(table)
+    said = f": {result.reason}" if result.reason else ""
+    console.print(f"{result.status}{said}", style="green" if result.succeeded else "red")

@@ -1,0 +1,179 @@
+"""Task states of moto's interpreter that call AWS: optimised integrations of jobs, and aws-sdk."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+from moto.stepfunctions.parser.api import HistoryEventType, TaskFailedEventDetails
+from moto.stepfunctions.parser.asl.component.common.error_name.error_name import ErrorName
+from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import FailureEvent
+from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name import (
+    StatesErrorName,
+)
+from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name_type import (
+    StatesErrorNameType,
+)
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.resource import (
+    ResourceCondition,
+)
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_callback import (  # noqa: E501
+    StateTaskServiceCallback,
+)
+from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
+
+from airflow_ml_provider.local import step_functions_jobs as jobs
+from airflow_ml_provider.local.protocol import service_model
+from airflow_ml_provider.local.step_functions_calls import (
+    boto_service,
+    call,
+    iso,
+    operation_of,
+    optimised_error,
+    sdk_error,
+)
+from airflow_ml_provider.local.step_functions_roles import client_of
+
+if TYPE_CHECKING:
+    from airflow_ml_provider.local.protocol import Json
+
+# Soon at first, since much that runs here ends at once.
+FIRST_POLL_SECONDS = 0.05
+POLL_SECONDS = 0.2
+JOB_SERVICES = ("sagemaker", "glue", "emr-serverless", "states")
+log = logging.getLogger(__name__)
+
+
+class _CallTask(StateTaskServiceCallback):
+    """A task that makes one AWS call in the name of the state machine's role."""
+
+    def _failed(self, env: Any, error: ErrorName, cause: str) -> FailureEvent:
+        details = TaskFailedEventDetails(
+            error=error.error_name,
+            cause=cause,
+            resource=self._get_sfn_resource(),
+            resourceType=self._get_sfn_resource_type(),
+        )
+        return FailureEvent(
+            env=env,
+            error_name=error,
+            event_type=HistoryEventType.TaskFailed,
+            event_details=EventDetails(taskFailedEventDetails=details),
+        )
+
+
+class SdkTask(_CallTask):
+    """``arn:aws:states:::aws-sdk:<service>:<action>``: any call, answered at once."""
+
+    def __init__(self) -> None:
+        super().__init__(supported_integration_patterns={ResourceCondition.WaitForTaskToken})
+
+    @property
+    def _service(self) -> str:
+        return boto_service(self.resource.api_name)
+
+    def _get_sfn_resource_type(self) -> str:
+        return f"{self.resource.service_name}:{self.resource.api_name}"
+
+    def _validate_service_integration_is_supported(self) -> None:
+        _require_operation(self._service, self.resource.api_action, self.resource.resource_arn)
+
+    def _eval_service_task(
+        self, env: Any, resource_runtime_part: Any, normalised_parameters: Json, **_: Any
+    ) -> None:
+        client = client_of(env, self._service, resource_runtime_part.region)
+        answer = call(client, self.resource.api_action, normalised_parameters, time=iso)
+        env.stack.append(answer)
+
+    def _from_error(self, env: Any, ex: Exception) -> FailureEvent:
+        if isinstance(ex, ClientError):
+            error, cause = sdk_error(client_of(env, self._service), ex)
+            return self._failed(env, ErrorName(error), cause)
+        return super()._from_error(env=env, ex=ex)
+
+
+class JobTask(_CallTask):
+    """An optimised integration of SageMaker, Glue, EMR Serverless or Step Functions itself."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            supported_integration_patterns={ResourceCondition.Sync, ResourceCondition.Sync2}
+        )
+
+    @property
+    def _service(self) -> str:
+        return boto_service(self.resource.service_name)
+
+    def _validate_service_integration_is_supported(self) -> None:
+        resource, action = self.resource, self.resource.api_action
+        _require_operation(self._service, action, resource.resource_arn)
+        waits = jobs.kind_of(self._service, action) is not None
+        if resource.condition and not (
+            waits and resource.condition in self._supported_integration_patterns
+        ):
+            _refuse(resource.resource_arn)
+
+    def _eval_service_task(
+        self, env: Any, resource_runtime_part: Any, normalised_parameters: Json, **_: Any
+    ) -> None:
+        action = self.resource.api_action
+        if action == "startExecution":
+            given = normalised_parameters.get("Input", {})
+            text = given if isinstance(given, str) else json.dumps(given, separators=(",", ":"))
+            normalised_parameters["Input"] = text
+        client = client_of(env, self._service, resource_runtime_part.region)
+        execution = env.states.context_object.context_object_data["Execution"]["Id"]
+        kind = jobs.kind_of(self._service, action) if self.resource.condition else None
+        if kind:
+            events = client_of(env, "events", resource_runtime_part.region)
+            jobs.ensure_rule(events, self._service, kind)
+        env.stack.append(jobs.start(client, action, normalised_parameters, execution))
+
+    def _eval_integration_pattern(
+        self, env: Any, resource_runtime_part: Any, normalised_parameters: Json, **_: Any
+    ) -> None:
+        kind = jobs.kind_of(self._service, self.resource.api_action)
+        assert kind  # validated when the machine was made
+        job = {**normalised_parameters, **env.stack.pop()}
+        client = client_of(env, self._service, resource_runtime_part.region)
+        result, pause_seconds = None, FIRST_POLL_SECONDS
+        # The environment ends with a timeout, a stop, or the failure of a parallel branch.
+        while env.is_running() and result is None:
+            result = jobs.poll(kind, client, job)
+            if result is None:
+                env.program_state_event.wait(pause_seconds)
+                pause_seconds = min(2 * pause_seconds, POLL_SECONDS)
+        if result is None:
+            jobs.stop(kind, client, job)
+            raise TimeoutError(f"nobody waits for {self.resource.resource_arn} any more")
+        if self.resource.condition == ResourceCondition.Sync2:
+            texts = ("Input", "Output")
+            result.update({name: json.loads(result[name]) for name in texts if name in result})
+        env.stack.append(result)
+
+    def _from_error(self, env: Any, ex: Exception) -> FailureEvent:
+        if isinstance(ex, jobs.JobFailedError):
+            error = StatesErrorName(StatesErrorNameType.StatesTaskFailed)
+            return self._failed(env, error, json.dumps(ex.answer, separators=(",", ":")))
+        if isinstance(ex, ClientError):
+            name, cause = optimised_error(client_of(env, self._service), ex)
+            return self._failed(env, ErrorName(name), cause)
+        return super()._from_error(env=env, ex=ex)
+
+
+def _require_operation(service: str, action: str, resource: str) -> None:
+    try:
+        known = operation_of(action) in service_model(service).operation_names
+    except Exception:  # noqa: BLE001 - botocore has several words for an unknown service
+        known = False
+    if not known:
+        _refuse(resource)
+
+
+def _refuse(resource: str) -> None:
+    raise ValueError(
+        f"The resource provided {resource} is not recognized. The value is not a valid resource "
+        "ARN, or the resource is not available in this region."
+    )

@@ -1,0 +1,76 @@
+"""What a run of a deployed pipeline is started with."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from airflow_ml_provider.pipeline.errors import PipelineError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow_ml_provider.plan.nodes import Plan
+
+
+def execution_input(
+    plan: Plan, start: datetime, end: datetime, parameters: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Give the input of a state machine's execution for the data interval [start, end).
+
+    :raises PipelineError: the pipeline has no such parameter.
+    """
+    _check(plan, parameters)
+    return {
+        "data_interval_start": _iso(start),
+        "data_interval_end": _iso(end),
+        "parameters": dict(parameters),
+    }
+
+
+def pipeline_parameters(
+    plan: Plan,
+    document: Mapping[str, Any],
+    start: datetime,
+    end: datetime,
+    parameters: Mapping[str, Any],
+) -> list[dict[str, str]]:
+    """Give ``PipelineParameters`` of ``StartPipelineExecution`` for the data interval [start, end).
+
+    ``document`` is the compiled pipeline: it tells which values of the run are asked for.
+
+    :raises PipelineError: the pipeline has no such parameter.
+    """
+    _check(plan, parameters)
+    run = {
+        "run_key": _utc(start).strftime("%Y%m%dT%H%M%S"),
+        "run_date": _iso(start)[:10],
+        "data_interval_start": _iso(start),
+        "data_interval_end": _iso(end),
+    }
+    asked = {one["Name"] for one in document["Parameters"]}
+    given = {name: value for name, value in run.items() if name in asked} | dict(parameters)
+    return [{"Name": name, "Value": _text(value)} for name, value in given.items()]
+
+
+def _check(plan: Plan, parameters: Mapping[str, Any]) -> None:
+    known = [one.name for one in plan.parameters]
+    problems = [
+        f"parameter {name!r}: unknown; there are {', '.join(known) or 'none'}"
+        for name in parameters
+        if name not in known
+    ]
+    if problems:
+        raise PipelineError(f"pipeline {plan.name!r}", problems)
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _iso(moment: datetime) -> str:
+    return _utc(moment).isoformat(timespec="seconds")
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment.astimezone(timezone.utc) if moment.tzinfo else moment.replace(tzinfo=timezone.utc)

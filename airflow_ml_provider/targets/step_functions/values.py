@@ -1,0 +1,214 @@
+"""Values of the run as JSONPath and intrinsic functions.
+
+https://docs.aws.amazon.com/step-functions/latest/dg/intrinsic-functions.html
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from airflow_ml_provider.pipeline.frozen import dataclass
+from airflow_ml_provider.pipeline.values import (
+    VALUES,
+    Dataset,
+    Item,
+    JobField,
+    Metric,
+    Output,
+    Parameter,
+    ResourceName,
+    Run,
+    Text,
+    Token,
+)
+from airflow_ml_provider.targets.step_functions import paths
+from airflow_ml_provider.targets.step_functions.facts import answered
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow_ml_provider.targets.step_functions.facts import Facts
+
+MAX_CALLS = 10
+"""Intrinsic functions that one field may hold, nested ones counted."""
+RETRY_COUNT = "$$.State.RetryCount"
+_HASH, _SUFFIX = 32, 12
+_INDEX = 5  # a hyphen and four digits
+
+
+@dataclass(frozen=True)
+class Expression:
+    """A JSONPath or an intrinsic function; ``calls`` counts the functions in it."""
+
+    text: str
+    calls: int = 0
+    is_text: bool = True
+
+
+class Speller:
+    """Spells what one step's states hold.
+
+    ``values`` is what must be worked out by a state before, into ``$.values``: an array may hold no
+    template, and a field at most ten functions.
+    """
+
+    def __init__(self, facts: Facts, step: str) -> None:
+        self.values: dict[str, Any] = {}
+        self.step = step
+        self._facts = facts
+        self._in_map = step in facts.map_of
+
+    def template(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """Spell an object: a field whose value is only known in the run is called ``<name>.$``."""
+        spelled: dict[str, Any] = {}
+        for key, value in fields.items():
+            one = self._json(value)
+            if isinstance(one, Expression):
+                spelled[f"{key}.$"] = one.text
+            else:
+                spelled[key] = one
+        return spelled
+
+    def path(self, value: Any) -> str:
+        """Give the path of a value that is one field of the state, such as a metric."""
+        return self._value(value).text
+
+    def s3_object(self, prefix: Any, file: str) -> dict[str, Any]:
+        """Spell ``Bucket`` and ``Key`` of a file below an S3 prefix of the plan."""
+        parts = [*self._parts(prefix), file]
+        bucket, _, parts[0] = parts[0].removeprefix("s3://").partition("/")
+        key = self._joined(parts)
+        return {"Bucket": bucket, **self.template({"Key": key})}
+
+    def text(self, value: Any) -> str | Expression:
+        """Spell a value as text, whatever it is."""
+        spelled: str | Expression = self._joined(self._parts(Text.of(value)))
+        return spelled
+
+    def job_name(self, length: int, attempts: int) -> Expression:
+        """Name one try of a job: ``<pipeline>-<step>-<hash of the run>[-<index>]-<try>``.
+
+        A try has a name of its own as a name can't be used twice. ``length`` is the service's
+        limit, ``attempts`` the number of tries after the first.
+        """
+        room = length - 1 - len(str(attempts)) - (_INDEX if self._in_map else 0)
+        hashed = room - _HASH > 1
+        unique = Expression(paths.below(paths.RUN, "hash" if hashed else "suffix"))
+        label = self._facts.labels.of(self.step, room - (_HASH if hashed else _SUFFIX) - 1)
+        return self._joined(
+            [f"{label}-", unique, *self._index("-"), "-", Expression(RETRY_COUNT, is_text=False)]
+        )
+
+    def _json(self, value: Any) -> Any:
+        if isinstance(value, dict):
+            return self.template(value)
+        if isinstance(value, (list, tuple)):
+            return self._array([self._json(item) for item in value])
+        return self._value(value) if isinstance(value, VALUES) else value
+
+    def _array(self, items: list[Any]) -> list[Any] | Expression:
+        if not any(isinstance(item, Expression) for item in items):
+            return items
+        items = [
+            self._hoisted(item) if item is None or isinstance(item, (dict, list)) else item
+            for item in items
+        ]
+        items = [self._argument(item) if isinstance(item, Expression) else item for item in items]
+        calls = sum(item.calls for item in items if isinstance(item, Expression))
+        if calls >= MAX_CALLS:
+            items = [
+                self._hoisted(item) if isinstance(item, Expression) and item.calls else item
+                for item in items
+            ]
+            calls = 0
+        arguments = ", ".join(
+            item.text if isinstance(item, Expression) else _literal(item) for item in items
+        )
+        return Expression(f"States.Array({arguments})", calls + 1, is_text=False)
+
+    def _hoisted(self, value: Any) -> Expression:
+        key = f"v{len(self.values)}"
+        if isinstance(value, Expression):
+            self.values[f"{key}.$"] = value.text
+        else:
+            self.values[key] = value
+        is_text = value.is_text if isinstance(value, Expression) else False
+        return Expression(paths.below(paths.VALUES, key), is_text=is_text)
+
+    def _argument(self, value: Expression) -> Expression:
+        # A quoted key inside a function's arguments would be read as one of its strings.
+        return self._hoisted(value) if not value.calls and "['" in value.text else value
+
+    def _value(self, value: Any) -> Any:
+        facts = self._facts
+        if isinstance(value, Parameter):
+            path = paths.below(paths.PARAMETERS, value.name)
+            return Expression(path, is_text=False)
+        if isinstance(value, JobField):
+            path = answered(value.path, facts.nodes[value.step])
+            return Expression(facts.path(value.step, *path), is_text=False)
+        if isinstance(value, Metric):
+            path = facts.path(value.step, paths.REPORT, *value.path)
+            return Expression(path, is_text=False)
+        if isinstance(value, Item):
+            return Expression(paths.below(paths.ITEM, *value.path), is_text=False)
+        return self._joined(self._parts(value))
+
+    def _parts(self, value: Any) -> list[Any]:
+        plan = self._facts.plan
+        if isinstance(value, Run):
+            return [Expression(paths.below(paths.RUN, value.value))]
+        if isinstance(value, Output):
+            place = [f"{plan.root}/{plan.name}/", *self._parts(Run.KEY), f"/{value.step}/"]
+            index = self._index("", "/") if value.step in self._facts.map_of else []
+            return [*place, *index, f"{value.name}/"]
+        if isinstance(value, Dataset):
+            return [f"{plan.root}/datasets/{value.name}/"]
+        if isinstance(value, ResourceName):
+            in_map = value.step in self._facts.map_of
+            length = 63 - _HASH - 1 - (_INDEX if in_map else 0)
+            label = self._facts.labels.of(value.step, length)
+            unique = Expression(paths.below(paths.RUN, "hash"))
+            return [f"{label}-", unique, *(self._index("-") if in_map else [])]
+        if isinstance(value, Token):
+            # Hashed, so that it fits what every service allows in a client token.
+            run = Expression(paths.below(paths.RUN, "hash"))
+            whole = self._joined([run, f" {self.step}", *self._index(" ")])
+            return [Expression(f"States.Hash({whole.text}, 'MD5')", whole.calls + 1)]
+        if isinstance(value, Text):
+            return [part for inner in value.parts for part in self._parts(inner)]
+        if isinstance(value, VALUES):
+            return [self._value(value)]
+        return [str(value)]
+
+    def _index(self, before: str, after: str = "") -> list[Any]:
+        index = Expression(paths.INDEX, is_text=False)
+        return [before, index, after] if self._in_map else []
+
+    def _joined(self, parts: list[Any]) -> Any:
+        dynamic = [part for part in parts if isinstance(part, Expression)]
+        if not dynamic:
+            return "".join(parts)
+        if len(dynamic) == 1 and dynamic[0].is_text and not any(
+            part for part in parts if isinstance(part, str)
+        ):
+            return dynamic[0]
+        pattern = "".join("{}" if isinstance(part, Expression) else _escaped(part) for part in parts)
+        arguments = [self._argument(part) for part in dynamic]
+        calls = sum(part.calls for part in arguments)
+        if calls >= MAX_CALLS:
+            arguments = [self._hoisted(part) if part.calls else part for part in arguments]
+            calls = 0
+        listed = ", ".join([f"'{pattern}'", *(part.text for part in arguments)])
+        return Expression(f"States.Format({listed})", calls + 1)
+
+
+def _escaped(text: str) -> str:
+    for character in "\\'{}":
+        text = text.replace(character, f"\\{character}")
+    return text
+
+
+def _literal(value: Any) -> str:
+    return f"'{_escaped(value)}'" if isinstance(value, str) else json.dumps(value)

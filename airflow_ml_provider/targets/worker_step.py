@@ -1,0 +1,153 @@
+"""The work of a processing job as files: the package's own modules, and what to do as JSON.
+
+CreateProcessingJob takes 256 characters an argument, so the work is a file. Its values of the run
+come one by one as environment variables; the file says where they go and what type they have.
+https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateProcessingJob.html
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from airflow_ml_provider.pipeline.frozen import dataclass
+from airflow_ml_provider.pipeline.values import (
+    Code,
+    Item,
+    JobField,
+    Metric,
+    Parameter,
+    Text,
+    Token,
+    replace_values,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from airflow_ml_provider.plan.nodes import Json, Map
+
+MAX_VALUES = 100
+MAX_CHARACTERS = 256
+_PREFIX = "AIRFLOW_ML_VALUE_"
+_PACKAGE = Path(__file__).parents[1]
+_FOLDERS = ("worker", "extract", "jobs")
+_MODULES = ("clients", "log_follower", "logs", "newest_lines", "validation", "watcher")
+_START = '''\
+"""Start the work that `step.json` describes."""
+
+from airflow_ml_provider.worker.main import main
+
+if __name__ == "__main__":
+    main()
+'''
+_TYPES = {bool: "boolean", int: "integer", float: "number", str: "string"}
+
+
+@dataclass(frozen=True)
+class Written:
+    """Work as JSON with placeholders, the environment that fills them, and what can't be said.
+
+    ``problems`` name a value and the way out.
+    """
+
+    work: Json
+    environment: Mapping[str, Any]
+    problems: tuple[str, ...]
+
+
+def modules() -> Code:
+    """Give the part of this package that runs in the container; ``run.py`` starts it."""
+    files = [
+        _PACKAGE / "__init__.py",
+        *(file for folder in _FOLDERS for file in (_PACKAGE / folder).glob("*.py")),
+        *(_PACKAGE / "aws" / f"{name}.py" for name in ("__init__", *_MODULES)),
+    ]
+    texts = {
+        file.relative_to(_PACKAGE.parent).as_posix(): file.read_text(encoding="utf-8")
+        for file in files
+    }
+    return Code((), "prefix", (("run.py", _START), *sorted(texts.items())))
+
+
+def step_file(work: Json) -> Code:
+    """Give the work as the file ``step.json``."""
+    text = json.dumps(work, indent=2, ensure_ascii=False) + "\n"
+    return Code((), "prefix", (("step.json", text),))
+
+
+def written(work: Json, maps: Mapping[str, Map]) -> Written:
+    """Write work down; ``maps`` are those of the plan by name, whose items have types."""
+    names: dict[Any, str] = {}
+    problems: list[str] = []
+
+    def name(value: Any) -> str:
+        return names.setdefault(value, f"{_PREFIX}{len(names) + 1}")
+
+    def spell(value: Any) -> dict[str, Any]:
+        if isinstance(value, Token):
+            return {"$token": ""}
+        if isinstance(value, Text):
+            return {"$text": [part(one) for one in value.parts]}
+        try:
+            kind = _type(value, maps)
+        except ValueError as error:
+            problems.append(str(error))
+            return {}
+        return {"$value": name(value), "type": kind}
+
+    def part(value: Any) -> Any:
+        spelled = replace_values(value, spell)
+        return spelled if isinstance(spelled, dict) else str(spelled)
+
+    filled = replace_values(work, spell)
+    if len(names) > MAX_VALUES:
+        problems.append(f"it has {len(names)} values of the run, a job takes {MAX_VALUES}")
+    problems += [
+        f"parameter {value.name!r}: its default has more than {MAX_CHARACTERS} characters"
+        for value in names
+        if isinstance(value, Parameter) and len(str(value.default)) > MAX_CHARACTERS
+    ]
+    environment = {variable: _as_text(value) for value, variable in names.items()}
+    return Written(filled, environment, tuple(problems))
+
+
+def _as_text(value: Any) -> Any:
+    # Every variable is a string; what is none by itself the target spells as text.
+    if isinstance(value, (Item, JobField, Metric, Parameter)):
+        return Text.of(value)
+    return value
+
+
+def _type(value: Any, maps: Mapping[str, Map]) -> str:
+    if isinstance(value, Metric):
+        return "number"
+    if isinstance(value, Parameter):
+        return _one_type([value.default], f"the default of parameter {value.name!r}")
+    if isinstance(value, Item):
+        return _item_type(value, maps[value.map])
+    return "string"
+
+
+def _item_type(value: Item, node: Map) -> str:
+    items: Any = node.items.default if isinstance(node.items, Parameter) else node.items
+    what = f"{'.'.join(('the item', *value.path))} of map {node.name!r}"
+    return _one_type([_below(item, value.path) for item in items], what)
+
+
+def _one_type(values: Sequence[Any], what: str) -> str:
+    types = {_TYPES.get(type(value)) for value in values}
+    if types == {"integer", "number"}:
+        return "number"
+    found = types.pop() if len(types) == 1 else None
+    if found is None:
+        message = f"{what} is not always of one type: a string, a number or a boolean"
+        raise ValueError(message)
+    return found
+
+
+def _below(item: Any, path: tuple[str, ...]) -> Any:
+    for name in path:
+        item = item.get(name) if isinstance(item, dict) else None
+    return item

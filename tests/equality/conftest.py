@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import json
+import os
+import random
+
+import boto3
+import pytest
+
+
+def pytest_addoption(parser):
+    parser.addoption("--pipelines", type=int, default=300, help="how many pipelines are drawn")
+    parser.addoption("--draw-seed", type=int, help="draw those of an earlier run again")
+
+
+def pytest_configure(config):
+    if config.option.draw_seed is None:
+        config.option.draw_seed = random.randrange(1_000_000)
+
+
+def pytest_report_header(config):
+    return f"pipelines drawn with --draw-seed {config.option.draw_seed}"
+
+
+@pytest.fixture(scope="session")
+def jobs():
+    from fakes import fake_jobs  # noqa: PLC0415
+
+    with fake_jobs() as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def endpoint_url(jobs, tmp_path_factory):
+    from airflow_ml_provider.local.server import LocalAws  # noqa: PLC0415
+
+    with LocalAws(state_dir=tmp_path_factory.mktemp("aws")) as aws:
+        yield aws.endpoint_url
+
+
+@pytest.fixture(scope="session")
+def client(endpoint_url):
+    clients = {}
+
+    def get(service):
+        if service not in clients:
+            clients[service] = boto3.client(
+                service,
+                endpoint_url=endpoint_url,
+                region_name="us-east-1",
+                aws_access_key_id="local",
+                aws_secret_access_key="local",
+            )
+        return clients[service]
+
+    get("s3").create_bucket(Bucket="equality")
+    return get
+
+
+@pytest.fixture(scope="session")
+def airflow(endpoint_url, tmp_path_factory):
+    home = tmp_path_factory.mktemp("airflow")
+    os.environ |= {
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__DAGS_FOLDER": str(home),
+        "AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR",
+        "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+        "AIRFLOW_CONN_AWS_DEFAULT": json.dumps({"conn_type": "aws"}),
+        "AWS_ENDPOINT_URL": endpoint_url,
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_SECRET_ACCESS_KEY": "local",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    }
+    import on_airflow  # noqa: PLC0415 - Airflow reads its settings when it is imported
+
+    on_airflow.prepare()
+    return on_airflow
+
+
+@pytest.fixture(scope="session")
+def script_folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("scripts")
+    (folder / "job.py").write_text("# never run: the jobs are fakes\n")
+    return folder
