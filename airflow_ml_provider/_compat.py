@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_ml_provider.pipeline.account import Account
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from airflow.sdk import (
@@ -101,6 +102,8 @@ __all__ = [
     "get_connection",
     "is_tried_again",
     "kills_triggers",
+    "mapped_group",
+    "state_of",
     "task_left_trigger",
     "timed_out",
     "triggerer_is_alive",
@@ -153,6 +156,21 @@ def data_interval_schedule(schedule: Any) -> Any:
     if isinstance(schedule, timedelta):
         return timetables.DeltaDataIntervalTimetable(schedule)
     return timetables.CronDataIntervalTimetable(schedule, timezone="UTC")
+
+
+def mapped_group(group_id: str, items: BaseOperator, make: Callable[[], None]) -> None:
+    """Let ``make`` make the tasks of a group that runs once for each item that a task answers.
+
+    Their ids have no prefix. Call it inside a DAG.
+    """
+    # Costs something to import, and few DAGs have a map.
+    module = import_module("airflow.sdk" if _HAS_SDK else "airflow.decorators")
+
+    def group(item: Any) -> None:  # noqa: ARG001 - tasks find theirs by their map index
+        make()
+
+    decorate = module.task_group(group_id=group_id, prefix_group_id=False)
+    decorate(group).expand(item=items.output)
 
 
 def deferrable_by_default() -> bool:
@@ -331,18 +349,22 @@ def is_tried_again(ti: Any) -> bool:
         return True
 
 
-def _state_of(ti: Any) -> str:
-    """Ask for a task's state; empty if there is no such task any more."""
+def state_of(ti: Any, task_id: str) -> str:
+    """Ask for the state of a task of the same run and map index; empty if there is none."""
     if _HAS_SDK:
         runner = import_module("airflow.sdk.execution_time.task_runner")
         states = runner.RuntimeTaskInstance.get_task_states(
-            dag_id=ti.dag_id, task_ids=[ti.task_id], run_ids=[ti.run_id], map_index=ti.map_index
+            dag_id=ti.dag_id, task_ids=[task_id], run_ids=[ti.run_id], map_index=ti.map_index
         )
-        return str(next(iter(states.get(ti.run_id, {}).values()), ""))
+        return str(next(iter(states.get(ti.run_id, {}).values()), None) or "")
     found = import_module("airflow.models.taskinstance").TaskInstance.get_task_instance(
-        ti.dag_id, ti.run_id, ti.task_id, ti.map_index
+        ti.dag_id, ti.run_id, task_id, ti.map_index
     )
-    return str(found.state) if found else ""
+    return str(found.state or "") if found else ""
+
+
+def _state_of(ti: Any) -> str:
+    return state_of(ti, ti.task_id)
 
 
 def _option(name: str) -> str | None:

@@ -29,6 +29,11 @@ def once() -> Config:
     return Config(retries={"mode": "standard", "total_max_attempts": 1})
 
 
+def patient(read_timeout_seconds: float) -> Config:
+    """Give the settings of a client that waits longer for an answer, to be merged over the rest."""
+    return Config(read_timeout=read_timeout_seconds, tcp_keepalive=True)
+
+
 def client(service: str, region: str | None = None, *, endpoint_url: str | None = None) -> Any:
     """Make a client from the environment's credentials, in a session of its own.
 

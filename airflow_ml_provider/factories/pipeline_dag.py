@@ -1,25 +1,21 @@
-"""The Airflow target: a plan as a DAG of operators."""
+"""Pipelines, and the documents of the Airflow target, as DAGs."""
 
 from __future__ import annotations
 
-from dataclasses import field, replace
 from datetime import timedelta
 from functools import partial
+from importlib import import_module
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from airflow_ml_provider._compat import DAG, data_interval_schedule
+from airflow_ml_provider._compat import DAG, data_interval_schedule, mapped_group
 from airflow_ml_provider._compat import account as configured_account
-from airflow_ml_provider.factories.condition import spell_condition
 from airflow_ml_provider.operators import run_values
-from airflow_ml_provider.operators.aws_call import AwsCallOperator
-from airflow_ml_provider.operators.choice import ChoiceOperator
-from airflow_ml_provider.operators.remote_job import RemoteJobOperator
-from airflow_ml_provider.operators.spell import spell
-from airflow_ml_provider.operators.sql_extract import SqlExtractOperator
 from airflow_ml_provider.pipeline.frozen import dataclass
-from airflow_ml_provider.pipeline.values import Parameter
+from airflow_ml_provider.pipeline.values import Code
 from airflow_ml_provider.plan.build import build
-from airflow_ml_provider.plan.nodes import Call, Choice, Extract, Job
+from airflow_ml_provider.plan.nodes import Resource
+from airflow_ml_provider.targets.airflow import document
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,9 +24,23 @@ if TYPE_CHECKING:
     from airflow_ml_provider._compat import BaseOperator
     from airflow_ml_provider.pipeline.account import Account
     from airflow_ml_provider.pipeline.pipeline import Pipeline
-    from airflow_ml_provider.pipeline.step import Retry
-    from airflow_ml_provider.pipeline.values import Code
-    from airflow_ml_provider.plan.nodes import Block, Node, Plan, Resource
+
+# Imported where a DAG needs it, so that none pays for the others.
+_OPERATORS = {
+    "aws_call": "operators.aws_call.AwsCallOperator",
+    "choice": "operators.choice.ChoiceOperator",
+    "fail": "operators.fail.FailOperator",
+    "fallback": "operators.fallback.FallbackOperator",
+    "join": "operators.join.JoinOperator",
+    "lambda_call": "operators.lambda_call.LambdaCallOperator",
+    "map_items": "operators.map_items.MapItemsOperator",
+    "model_approval": "sensors.model_approval.ModelApprovalSensor",
+    "remote_job": "operators.remote_job.RemoteJobOperator",
+    "sql_extract": "operators.sql_extract.SqlExtractOperator",
+}
+_ASK_AWS = {"aws_call", "lambda_call", "model_approval", "remote_job", "sql_extract"}
+_WAIT = {"model_approval", "remote_job"}
+_TIMES = ("execution_timeout", "max_retry_delay", "retry_delay")
 
 
 def pipeline_dag(
@@ -53,132 +63,96 @@ def pipeline_dag(
 
     :raises PipelineError: if the account leaves out what a request needs.
     """
-    plan = build(pipeline, account or configured_account())
+    return document_dag(
+        document(build(pipeline, account or configured_account())),
+        schedule=schedule,
+        start_date=start_date,
+        aws_conn_id=aws_conn_id,
+        region_name=region_name,
+        deferrable=deferrable,
+        **dag_options,
+    )
+
+
+def document_dag(
+    described: Mapping[str, Any],
+    *,
+    schedule: Any = None,
+    start_date: datetime | None = None,
+    aws_conn_id: str | None = "aws_default",
+    region_name: str | None = None,
+    deferrable: bool | None = None,
+    **dag_options: Any,
+) -> DAG:
+    """Make the DAG that a document of the Airflow target describes, as ``airflow-ml compile`` does.
+
+    The other arguments are those of :func:`pipeline_dag`.
+    """
+    macros = {
+        "run_key": partial(run_values.run_key, keyed_by=described["keyed_by"]),
+        "run_date": run_values.run_date,
+        "interval_start": run_values.interval_start,
+        "interval_end": run_values.interval_end,
+        **dag_options.get("user_defined_macros", {}),
+    }
     dag = DAG(
-        pipeline.name,
+        described["dag_id"],
         schedule=data_interval_schedule(schedule),
         start_date=start_date,
-        **{
-            "catchup": False,
-            **dag_options,
-            "user_defined_macros": {
-                "run_key": partial(run_values.run_key, keyed_by=plan.keyed_by),
-                "run_date": run_values.run_date,
-                "interval_start": run_values.interval_start,
-                "interval_end": run_values.interval_end,
-                **dag_options.get("user_defined_macros", {}),
-            },
-        },
+        **{"catchup": False, **dag_options, "user_defined_macros": macros},
     )
-    target = _Target(
-        plan,
-        dag,
-        {"aws_conn_id": aws_conn_id, "region_name": region_name},
-        {} if deferrable is None else {"deferrable": deferrable},
-    )
-    target.add(plan.nodes)
+    waiting = {} if deferrable is None else {"deferrable": deferrable}
+    maker = _Maker(dag, {"aws_conn_id": aws_conn_id, "region_name": region_name}, waiting)
+    tasks: dict[str, BaseOperator] = {}
+    for group, members in groupby(described["tasks"], key=lambda task: task.get("group")):
+        make = partial(_make, maker, list(members), tasks)
+        if group is None:
+            make()
+        else:
+            with dag:
+                mapped_group(group, tasks[described["maps"][group]], make)
+    for task in described["tasks"]:
+        tasks[task["task_id"]].set_upstream([tasks[name] for name in task["upstream"]])
     # Set now, they stay with the DAG; each task would have copied, checked and serialised them all.
-    for parameter in plan.parameters:
-        dag.params.setdefault(parameter.name, parameter.default)
+    for name, default in described["params"].items():
+        dag.params.setdefault(name, default)
     return dag
 
 
 @dataclass(frozen=True)
-class _Target:
-    plan: Plan
+class _Maker:
     dag: DAG
     connection: Mapping[str, Any]
     waiting: Mapping[str, Any]
-    tasks: dict[str, BaseOperator] = field(default_factory=dict)
 
-    def add(self, block: Block, gate: BaseOperator | None = None) -> None:
-        """Make the tasks of a block; those that wait for no other one follow the gate."""
-        first = [] if gate is None else [gate]
-        for node in block:
-            self.tasks[node.name] = self._operator(node)
-        for node in block:
-            task = self.tasks[node.name]
-            task.set_upstream([self.tasks[name] for name in node.after] or first)
-            if isinstance(node, Choice):
-                self.add((*node.then, *node.otherwise), gate=task)
-
-    def _operator(self, node: Node) -> BaseOperator:
-        if isinstance(node, Choice):
-            return ChoiceOperator(
-                task_id=node.name,
-                dag=self.dag,
-                when=spell_condition(node.when),
-                then=_first(node.then),
-                otherwise=_first(node.otherwise),
-            )
-        if not isinstance(node, (Job, Call, Extract)):
-            message = f"step {node.name!r} is a {type(node).__name__}, which has no operator yet"
-            raise TypeError(message)
-        common = {"task_id": node.name, "dag": self.dag, **self.connection, **_retries(node.retry[0])}
-        if isinstance(node, Extract):
-            dag_params = {
-                name: value.name
-                for name, value in node.parameters.items()
-                if isinstance(value, Parameter)
-            }
-            parameters = {k: v for k, v in node.parameters.items() if k not in dag_params}
-            return SqlExtractOperator(
-                **common,
-                conn_id=node.conn_id,
-                query=node.query,
-                table=node.table,
-                parameters=self._spell(parameters),
-                dag_params=dag_params,
-                columns=node.columns,
-                output=self._spell(node.output),
-                on_empty=node.on_empty,
-                execution_timeout=timedelta(seconds=node.timeout_seconds),
-            )
-        if isinstance(node, Call):
-            return AwsCallOperator(
-                **common,
-                service=node.service,
-                action=node.action,
-                request=self._spell(node.request),
-                resource=self._resource(node),
-            )
-        return self._job(node, {**common, **self.waiting})
-
-    def _job(self, node: Job, common: Mapping[str, Any]) -> RemoteJobOperator:
-        outputs = self._spell(node.outputs)
-        codes: dict[str, Code] = {}
-        report = node.report
-        return RemoteJobOperator(
-            **common,
-            kind=node.kind,
-            request=self._spell(node.request, codes),
-            code=codes,
-            code_folder=str(self.plan.folder),
-            code_root=self.plan.root,
-            report=None if report is None else outputs[report.output] + report.file,
-            outputs=outputs,
-            timeout_seconds=node.timeout_seconds,
-        )
-
-    def _resource(self, node: Call) -> Resource | None:
-        if node.resource is None:
-            return None
-        spelled = self._spell({"key": node.resource.key, "request": node.resource.request})
-        return replace(node.resource, **spelled)
-
-    def _spell(self, value: Any, codes: dict[str, Code] | None = None) -> Any:
-        root, name = self.plan.root, self.plan.name
-        return spell(value, plan_root=root, pipeline_name=name, codes=codes)
+    def operator(self, task: Mapping[str, Any]) -> BaseOperator:
+        """Make one task of the document."""
+        kind, arguments = task["operator"], dict(task["arguments"])
+        for name in _TIMES:
+            if (seconds := arguments.pop(f"{name}_seconds", None)) is not None:
+                arguments[name] = timedelta(seconds=seconds)
+        if "code" in arguments:
+            arguments["code"] = {name: _code(one) for name, one in arguments["code"].items()}
+        if "resource" in arguments:
+            arguments["resource"] = Resource(**arguments["resource"])
+        if "trigger_rule" in task:
+            arguments["trigger_rule"] = task["trigger_rule"]
+        if kind in _ASK_AWS:
+            arguments |= self.connection
+        if kind in _WAIT:
+            arguments |= self.waiting
+        module, _, name = f"airflow_ml_provider.{_OPERATORS[kind]}".rpartition(".")
+        operator = getattr(import_module(module), name)
+        made: BaseOperator = operator(task_id=task["task_id"], dag=self.dag, **arguments)
+        return made
 
 
-def _first(block: Block) -> list[str]:
-    return [node.name for node in block if not node.after]
+def _make(
+    maker: _Maker, described: list[Mapping[str, Any]], tasks: dict[str, BaseOperator]
+) -> None:
+    tasks.update({task["task_id"]: maker.operator(task) for task in described})
 
 
-def _retries(retry: Retry) -> dict[str, Any]:
-    return {
-        "retries": retry.attempts,
-        "retry_delay": timedelta(seconds=retry.interval_seconds),
-        "retry_exponential_backoff": retry.backoff > 1,
-        "max_retry_delay": timedelta(seconds=retry.max_delay_seconds),
-    }
+def _code(described: Mapping[str, Any]) -> Code:
+    texts = tuple((name, text) for name, text in described["texts"])
+    return Code(tuple(described["files"]), described["form"], texts)

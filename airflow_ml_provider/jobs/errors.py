@@ -16,6 +16,7 @@ their classes, so that nothing here imports botocore.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -56,7 +57,9 @@ _PERMANENT_CODES = frozenset(
         "AccessDenied",
         "AccessDeniedException",
         "EntityNotFoundException",
+        "InvalidArn",
         "InvalidClientTokenId",
+        "InvalidExecutionInput",
         "InvalidInputException",
         "InvalidRequestException",
         "InvalidSignatureException",
@@ -64,6 +67,7 @@ _PERMANENT_CODES = frozenset(
         "ResourceNotFound",
         "ResourceNotFoundException",
         "SignatureDoesNotMatch",
+        "StateMachineDoesNotExist",
         "UnauthorizedOperation",
         "UnrecognizedClientException",
         "ValidationError",
@@ -77,6 +81,21 @@ _TRANSIENT_CLASSES = {
     "MetadataRetrievalError": ("botocore",),
     "TimeoutError": ("asyncio", "concurrent"),  # not yet Python's own in 3.10
 }
+# How failure reasons of SageMaker, Glue and EMR Serverless begin, in small letters alone.
+_SERVICE_REASONS = (
+    "capacityerror",
+    "insufficientcapacity",
+    "internalerror",
+    "internalfailure",
+    "internalserver",
+    "internalservice",
+    "resourcelimitexceeded",
+    "resourceunavailable",
+    "serviceunavailable",
+    "throttling",
+    "toomanyrequests",
+)
+_REASON_LENGTH = 60
 _TOO_MANY_REQUESTS, _SERVER_ERROR = 429, 500
 
 
@@ -181,6 +200,25 @@ def is_permanent(error: BaseException) -> bool:
     return error_code(error) in _PERMANENT_CODES and not is_transient(error)
 
 
+def is_service_fault(error: BaseException) -> bool:
+    """Whether AWS could not do it, as against: what was asked for failed.
+
+    Throttles, no capacity, a full quota, internal errors and lost connections are AWS's; those of a
+    job are known by how its reason begins. The classes are those that SageMaker Pipelines repeats:
+    https://docs.aws.amazon.com/sagemaker/latest/dg/pipelines-retry-policy.html
+    """
+    if isinstance(error, JobFailedError):
+        return is_service_reason(error.state.reason)
+    if is_transient(error) or is_service_reason(error_code(error)):
+        return True
+    return error.__cause__ is not None and is_service_fault(error.__cause__)
+
+
+def is_service_reason(reason: str | None) -> bool:
+    """Whether a job's failure reason, or an error's name, says that AWS could not do it."""
+    return _letters(reason or "").startswith(_SERVICE_REASONS)
+
+
 def is_not_found(error: BaseException) -> bool:
     """Whether AWS says that what was asked about does not exist.
 
@@ -193,10 +231,15 @@ def is_not_found(error: BaseException) -> bool:
     return code in {
         "404",
         "EntityNotFoundException",
+        "ExecutionDoesNotExist",
         "NoSuchKey",
         "ResourceNotFound",
         "ResourceNotFoundException",
     }
+
+
+def _letters(text: str) -> str:
+    return re.sub("[^a-z]", "", text[:_REASON_LENGTH].lower())
 
 
 def _response(error: BaseException) -> dict[str, Any]:

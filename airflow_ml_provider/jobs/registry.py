@@ -11,6 +11,8 @@ from airflow_ml_provider.jobs.glue import GLUE
 from airflow_ml_provider.jobs.model_package_status import MODEL_PACKAGE_STATUS
 from airflow_ml_provider.jobs.report_metric import REPORT_METRIC
 from airflow_ml_provider.jobs.sagemaker import PROCESSING, TRAINING, TRANSFORM, TUNING
+from airflow_ml_provider.jobs.sagemaker_pipeline import SAGEMAKER_PIPELINE
+from airflow_ml_provider.jobs.state_machine import STATE_MACHINE
 
 if TYPE_CHECKING:
     from airflow_ml_provider.jobs.kind import JobKind, Watchable
@@ -22,6 +24,8 @@ KINDS: dict[str, JobKind] = {
     "sagemaker_tuning": TUNING,
     "glue": GLUE,
     "emr_serverless": EMR_SERVERLESS,
+    "step_functions_execution": STATE_MACHINE,
+    "sagemaker_pipeline_execution": SAGEMAKER_PIPELINE,
 }
 WATCHABLES: dict[str, Watchable] = {
     **KINDS,

@@ -211,9 +211,7 @@ TRAINING = SageMakerJobs(
 PROCESSING = SageMakerJobs(
     "Processing", ("ProcessingOutputConfig", "ExitMessage"), console="processing-jobs"
 )
-TRANSFORM = SageMakerJobs(
-    "Transform", ("ModelName", "TransformInput", "TransformOutput"), console="transform-jobs"
-)
+TRANSFORM = SageMakerJobs("Transform", ("ModelName", "TransformOutput"), console="transform-jobs")
 TUNING = SageMakerJobs(
     "HyperParameterTuning",
     ("BestTrainingJob", "TrainingJobStatusCounters", "ObjectiveStatusCounters"),

@@ -149,7 +149,7 @@ def unused_actions(document: Mapping[str, Any], calls: Iterable[RoleCall]) -> li
 
 
 def _is_about(statement: Statement, needed: Permission) -> bool:
-    denies = statement["Effect"] == "Deny"
+    denies: bool = statement["Effect"] == "Deny"
     for element, value in (("Action", needed.action), ("Resource", needed.resource)):
         if element not in statement:
             return denies
@@ -158,10 +158,9 @@ def _is_about(statement: Statement, needed: Permission) -> bool:
         ignore_case = element == "Action"
         if not any(_matches(pattern, value, ignore_case=ignore_case) for pattern in patterns):
             return False
-    return all(
-        _holds(operator, tests, dict(needed.context), unknown=denies)
-        for operator, tests in statement.get("Condition", {}).items()
-    )
+    conditions: Statement = statement.get("Condition", {})
+    context = dict(needed.context)
+    return all(_holds(name, tests, context, unknown=denies) for name, tests in conditions.items())
 
 
 def _holds(operator: str, tests: Statement, context: Mapping[str, str], *, unknown: bool) -> bool:
@@ -184,7 +183,7 @@ def _listed(value: Any) -> list[Any]:
 
 
 def _matches(pattern: str, value: str, *, ignore_case: bool = False) -> bool:
-    return bool(_compiled(pattern, ignore_case).fullmatch(value))
+    return _compiled(pattern, ignore_case).fullmatch(value) is not None
 
 
 @lru_cache(maxsize=4096)

@@ -52,6 +52,8 @@ _RESOURCES: Mapping[str, tuple[tuple[str, str], ...]] = {
     "sns": (("TopicArn", "{}"),),
     "states": (("stateMachineArn", "{}"), ("executionArn", "{}")),
 }
+# List calls only filter by what they are given, except for those of something's own parts.
+_LISTED = {"HyperParameterTuningJobName", "ResourceArn", "applicationId"}
 _ROLES = {"RoleArn", "Role", "ExecutionRoleArn", "executionRoleArn", "roleArn"}
 _TAGGED = {
     "emr-serverless": "TagResource",
@@ -82,9 +84,7 @@ class Place:
     region: str
 
     def arn(self, service: str, resource: str) -> str:
-        """Return a resource's ARN, or the resource where it is one."""
-        if resource.startswith("arn:"):
-            return resource
+        """Return a resource's ARN."""
         return f"arn:aws:{service}:{self.region}:{self.account}:{resource}"
 
 
@@ -127,9 +127,12 @@ def _resources(
     if operation == "CreateModelPackage" and "ModelPackageGroupName" in params:
         return [place.arn(prefix, f"model-package/{params['ModelPackageGroupName']}/1")], ()
     for name, form in _RESOURCES.get(prefix, ()):
-        # A list call only filters by what it is given.
-        if name in params and not (operation.startswith("List") and name != "applicationId"):
-            return [place.arn(prefix, form.format(params[name], **_plain(params)))], ()
+        if name in params and (name in _LISTED or not operation.startswith("List")):
+            given = params[name]
+            is_arn = isinstance(given, str) and given.startswith("arn:")
+            return [
+                given if is_arn else place.arn(prefix, form.format(given, **_plain(params)))
+            ], ()
     return ["*"], ()
 
 

@@ -85,9 +85,10 @@ def run_job(run: StepRun, request: Json) -> None:
     arn = run.record.identity.arn("sagemaker", f"{api.resource}/{name}")
     run.record.set(Metadata={api.metadata: {"Arn": arn}})
     described = _until_ended(run, api, name)
-    run.name = None
-    reason = described.get("FailureReason", "no reason is given")
+    if described[status] != "Completed":
+        run.name = None  # a retry is another job
     if described[status] == "Failed":
+        reason = described.get("FailureReason", "no reason is given")
         raise StepFailure(f"ClientError: {reason}", job_exception(reason))
     if described[status] == "Stopped":
         if run.stop.is_set():
@@ -148,9 +149,14 @@ def create_model(run: StepRun, request: Json) -> None:
 
     """
     name = run.new_name(63, request.get("ModelName"))
-    created = run.call("sagemaker", "create_model", **{**request, "ModelName": name})
-    run.record.set(Metadata={"Model": {"Arn": created["ModelArn"]}})
-    run.record.properties = run.call("sagemaker", "describe_model", ModelName=name)
+    try:
+        run.call("sagemaker", "create_model", **{**request, "ModelName": name})
+    except StepFailure as failure:
+        if "already exist" not in failure.reason:
+            raise
+    found = run.call("sagemaker", "describe_model", ModelName=name)
+    run.record.set(Metadata={"Model": {"Arn": found["ModelArn"]}})
+    run.record.properties = found
 
 
 def register_model(run: StepRun, request: Json) -> None:
@@ -202,15 +208,17 @@ def run_emr_serverless(run: StepRun, request: Json) -> None:
         application = created["applicationId"]
     job = {**request["JobConfig"], "applicationId": application}
     job.setdefault("executionRoleArn", request.get("ExecutionRoleArn"))
-    started = run.call("emr-serverless", "start_job_run", **job, clientToken=run.name)
     try:
+        started = run.call("emr-serverless", "start_job_run", **job, clientToken=run.name)
         described = _until_run_ended(run, started)
     finally:
         if config:
+            run.name = None
             run.call("emr-serverless", "stop_application", applicationId=application)
             run.call("emr-serverless", "delete_application", applicationId=application)
-    run.name = None
     state = described["state"]
+    if state != "SUCCESS":
+        run.name = None  # a retry is another run
     if state == "CANCELLED" and run.stop.is_set():
         raise StepStopped
     if state != "SUCCESS":

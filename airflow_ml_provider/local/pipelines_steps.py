@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import secrets
 import string
 from typing import TYPE_CHECKING, Any
@@ -62,7 +63,7 @@ def _sort(value: Any) -> str:
     if isinstance(value, bool):
         return "boolean"
     if isinstance(value, (int, float)):
-        return "number"
+        return "number" if math.isfinite(value) else ""
     return "text" if isinstance(value, str) else ""
 
 

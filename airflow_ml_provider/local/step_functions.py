@@ -13,13 +13,13 @@ from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from moto.core.exceptions import AWSError
 from moto.core.config import default_user_config
+from moto.core.exceptions import AWSError
 from moto.stepfunctions import models
 
 from airflow_ml_provider.local.protocol import AwsError, Call, Json, Operations
-from airflow_ml_provider.local.store import now
 from airflow_ml_provider.local.step_functions_roles import RoleArn, started_by
+from airflow_ml_provider.local.store import now
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -84,7 +84,7 @@ def _from_cloudformation(cls: Any, *args: Any, **kwargs: Any) -> Any:
 
 def _interpreter() -> None:
     # Imported late: moto's parser takes a second, and few ask for it.
-    from airflow_ml_provider.local.step_functions_patches import install
+    from airflow_ml_provider.local.step_functions_patches import install  # noqa: PLC0415
 
     install()
 
@@ -141,7 +141,9 @@ def _validate(call: Call) -> None:
         _backend(call)._validate_definition(call.params["definition"])  # noqa: SLF001
     except AWSError as error:
         said = str(error.message)[:MAX_DEFINITION_PROBLEM]
-        raise AwsError("InvalidDefinition", f"Invalid State Machine Definition: '{said}'") from error
+        raise AwsError(
+            "InvalidDefinition", f"Invalid State Machine Definition: '{said}'"
+        ) from error
 
 
 def _start(cloud: Cloud, lock: Lock, call: Call) -> Json:
@@ -173,7 +175,7 @@ def _stop(call: Call) -> Json:
 
 
 def _end(execution: Any, cause: str | None, error: str | None) -> None:
-    from moto.stepfunctions.parser.api import ExecutionStatus
+    from moto.stepfunctions.parser.api import ExecutionStatus  # noqa: PLC0415
 
     execution.stop_date = now()
     execution.cause, execution.error = cause, error
@@ -233,21 +235,21 @@ def _endpoint(call: Call) -> Any:
 
 
 def _succeed(call: Call) -> Json:
-    from moto.stepfunctions.parser.asl.eval.callback.callback import CallbackOutcomeSuccess
+    from moto.stepfunctions.parser.asl.eval.callback import callback  # noqa: PLC0415
 
     params = call.params
     _require_json(params["output"], "InvalidOutput", "Invalid Output")
-    outcome = CallbackOutcomeSuccess(callback_id=params["taskToken"], output=params["output"])
+    outcome = callback.CallbackOutcomeSuccess(params["taskToken"], params["output"])
     _endpoint(call).notify(outcome)
     return {}
 
 
 def _fail(call: Call) -> Json:
-    from moto.stepfunctions.parser.asl.eval.callback.callback import CallbackOutcomeFailure
+    from moto.stepfunctions.parser.asl.eval.callback import callback  # noqa: PLC0415
 
     params = call.params
     error, cause = params.get("error"), params.get("cause")
-    outcome = CallbackOutcomeFailure(callback_id=params["taskToken"], error=error, cause=cause)
+    outcome = callback.CallbackOutcomeFailure(params["taskToken"], error, cause)
     _endpoint(call).notify(outcome)
     return {}
 

@@ -20,7 +20,10 @@ from typing import TYPE_CHECKING, Any
 
 import botocore.session
 from botocore import xform_name
+from botocore.exceptions import ParamValidationError
 from botocore.response import StreamingBody
+
+from airflow_ml_provider.local.protocol import service_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,7 +42,9 @@ _OPTIMISED = {
 }
 # Names of ``aws-sdk`` integrations that botocore spells otherwise.
 _SDK_NAMES = {
-    **{"states": "stepfunctions", "sfn": "stepfunctions", "eventbridge": "events"},
+    "states": "stepfunctions",
+    "sfn": "stepfunctions",
+    "eventbridge": "events",
     "cloudwatchlogs": "logs",
 }
 
@@ -69,7 +74,13 @@ def call(client: Any, action: str, parameters: Json, *, time: Callable[[datetime
     """
     model = client.meta.service_model.operation_model(operation_of(action))
     request = _request(model.input_shape, parameters) if model.input_shape else {}
-    answer = getattr(client, xform_name(model.name))(**request)
+    try:
+        answer = getattr(client, xform_name(model.name))(**request)
+    except ParamValidationError as error:
+        raise ValueError(
+            f"The Parameters '{json.dumps(parameters)}' could not be used to start the Task: "
+            f"[{error.kwargs['report']}]"
+        ) from error
     answer.pop("ResponseMetadata", None)
     return dict(spelled(model.output_shape, answer, time)) if model.output_shape else {}
 
@@ -87,19 +98,17 @@ def milliseconds(at: datetime) -> int:
 def spelled(shape: Shape, value: Any, time: Callable[[datetime], Any]) -> Any:
     """Return an answer's value as Step Functions spells it."""
     if isinstance(value, StreamingBody):
-        return value.read().decode()
-    if isinstance(value, bytes):
-        return value.decode()
+        value = value.read()
     if isinstance(value, datetime):
         return time(value)
-    if shape.type_name == "structure" and isinstance(value, dict):
+    if shape.type_name == "structure":
         members = shape.members
         return {operation_of(k): spelled(members[k], v, time) for k, v in value.items()}
-    if shape.type_name == "list" and isinstance(value, list):
+    if shape.type_name == "list":
         return [spelled(shape.member, item, time) for item in value]
-    if shape.type_name == "map" and isinstance(value, dict):
+    if shape.type_name == "map":
         return {k: spelled(shape.value, v, time) for k, v in value.items()}
-    return value
+    return value.decode() if isinstance(value, bytes) else value
 
 
 def _request(shape: Shape, value: Any) -> Any:
@@ -117,11 +126,10 @@ def _request(shape: Shape, value: Any) -> Any:
     return value
 
 
-def optimised_error(client: Any, error: ClientError) -> tuple[str, str]:
+def optimised_error(service: str, error: ClientError) -> tuple[str, str]:
     """Return (error, cause) of a refused call of an optimised integration."""
-    service = client.meta.service_model.service_name
     prefix, general = _OPTIMISED[service]
-    name = _modelled(client, error) or general
+    name = _modelled(service, error) or general
     details = error.response["Error"], error.response["ResponseMetadata"]
     code, status = details[0].get("Code", ""), details[1].get("HTTPStatusCode")
     request_id = details[1].get("RequestId")
@@ -130,10 +138,10 @@ def optimised_error(client: Any, error: ClientError) -> tuple[str, str]:
     return f"{prefix}.{name}", f"{_message(error)} (Service: {product}; {told})"
 
 
-def sdk_error(client: Any, error: ClientError) -> tuple[str, str]:
+def sdk_error(service: str, error: ClientError) -> tuple[str, str]:
     """Return (error, cause) of a refused call of an ``aws-sdk`` integration."""
-    prefix = _java_name(client.meta.service_model.metadata["serviceId"])
-    name = _modelled(client, error) or f"{prefix}Exception"
+    prefix = _java_name(service_model(service).metadata["serviceId"])
+    name = _modelled(service, error) or f"{prefix}Exception"
     metadata = error.response["ResponseMetadata"]
     told = f"Status Code: {metadata.get('HTTPStatusCode')}, Request ID: {metadata.get('RequestId')}"
     return f"{prefix}.{name}", f"{_message(error)} (Service: {prefix}, {told})"
@@ -143,9 +151,9 @@ def _message(error: ClientError) -> str:
     return str(error.response["Error"].get("Message", ""))
 
 
-def _modelled(client: Any, error: ClientError) -> str | None:
+def _modelled(service: str, error: ClientError) -> str | None:
     code = error.response["Error"].get("Code", "")
-    for shape in client.meta.service_model.error_shapes:
+    for shape in service_model(service).error_shapes:
         if code in (shape.name, shape.error_code):
             return str(shape.name).removesuffix("Exception") + "Exception"
     return None

@@ -63,18 +63,13 @@ class JobFailedError(Exception):
         self.answer = answer
 
 
-def kind_of(service: str, action: str) -> JobKind | None:
-    """Return how to wait for what an action starts, or None if it starts nothing."""
-    return _KINDS.get((service, action))
-
-
 def start(client: Any, action: str, parameters: Json, execution_arn: str) -> Json:
     """Start a job, and return AWS's answer with all that identifies the job.
 
     A SageMaker job is tagged with the execution, as AWS does it.
     """
     service = client.meta.service_model.service_name
-    if service == "sagemaker" and (service, action) in _KINDS:
+    if service == "sagemaker" and (service, action) in JOB_KINDS:
         tags = {
             "MANAGED_BY_AWS": "STARTED_BY_STEP_FUNCTIONS",
             "AWS_STEP_FUNCTIONS_EXECUTION_ARN": execution_arn,
@@ -160,7 +155,7 @@ def _execution(client: Any, job: Json) -> Json:
     return call(client, "describeExecution", arn, time=milliseconds)
 
 
-_KINDS = {
+JOB_KINDS = {
     **{
         ("sagemaker", f"create{title}"): _sagemaker(title, rule)
         for title, rule in (
@@ -183,9 +178,7 @@ _KINDS = {
         describe=_emr_run,
         status="State",
         succeeded="SUCCESS",
-        running=frozenset(
-            {"SUBMITTED", "PENDING", "SCHEDULED", "RUNNING", "CANCELLING", "QUEUED"}
-        ),
+        running=frozenset({"SUBMITTED", "PENDING", "SCHEDULED", "RUNNING", "CANCELLING", "QUEUED"}),
         stop=lambda client, job: client.cancel_job_run(
             applicationId=job["ApplicationId"], jobRunId=job["JobRunId"]
         ),
@@ -200,4 +193,3 @@ _KINDS = {
         rule=_RULE.format("StepFunctionsExecution"),
     ),
 }
-

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from moto.stepfunctions.parser.api import ExecutionFailedEventDetails, HistoryEventType
+from moto.stepfunctions.parser.api import HistoryEventType
 from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import (
     FailureEvent,
     FailureEventException,
@@ -25,7 +25,6 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration.item
 from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration.iteration_worker import (  # noqa: E501
     IterationWorker,
 )
-from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
 
 # AWS's limit for inline maps; more threads than that help nobody here.
 MAX_WORKERS = 40
@@ -100,14 +99,7 @@ def _eval_child(self: Any, env: Any, job: Any) -> None:
     if share and 100 * failed <= share * self._job_pool._jobs_number:  # noqa: SLF001
         return
     error = StatesErrorName(StatesErrorNameType.StatesExceedToleratedFailureThreshold)
-    details = ExecutionFailedEventDetails(
-        error=error.error_name, cause="The specified tolerated failure threshold was exceeded"
-    )
-    job.job_output = FailureEventException(
-        FailureEvent(
-            env=env,
-            error_name=error,
-            event_type=HistoryEventType.MapRunFailed,
-            event_details=EventDetails(executionFailedEventDetails=details),
-        )
-    )
+    cause = "The specified tolerated failure threshold was exceeded"
+    event: Any = {"executionFailedEventDetails": {"error": error.error_name, "cause": cause}}
+    failure = FailureEvent(env, error, HistoryEventType.MapRunFailed, event)
+    job.job_output = FailureEventException(failure)

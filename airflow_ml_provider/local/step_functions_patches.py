@@ -6,35 +6,27 @@
 from __future__ import annotations
 
 import logging
-import re
-import sys
 import time
 from functools import lru_cache, wraps
 from typing import TYPE_CHECKING, Any
 
-from jsonpath_ng.ext import parse as parse_path
 from moto.stepfunctions import models
 from moto.stepfunctions.parser import models as parser_models
-from moto.stepfunctions.parser.asl.component.common.error_name.custom_error_name import (
-    CustomErrorName,
+from moto.stepfunctions.parser.asl.component.common.retry.max_attempts_decl import (
+    MaxAttemptsOutcome,
 )
-from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name import (
-    StatesErrorName,
-)
-from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
+from moto.stepfunctions.parser.asl.component.common.retry.retrier_decl import RetrierDecl
+from moto.stepfunctions.parser.asl.component.common.retry.retrier_outcome import RetrierOutcome
 from moto.stepfunctions.parser.asl.component.state.exec.execute_state import ExecutionState
-from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration import (
-    iteration_worker,
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import (
+    state_task_service_factory,
 )
-from moto.stepfunctions.parser.asl.component.state.exec.state_parallel import branches_decl
-from moto.stepfunctions.parser.asl.component.state.exec.state_task import state_task_factory
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.resource import (
     ResourceCondition,
 )
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_callback import (  # noqa: E501
     StateTaskServiceCallback,
 )
-from moto.stepfunctions.parser.asl.component.state.fail import state_fail
 from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import (
     WaitFunction,
 )
@@ -45,8 +37,7 @@ from moto.stepfunctions.parser.asl.eval.callback.callback import (
 )
 from moto.stepfunctions.parser.asl.eval.environment import Environment
 from moto.stepfunctions.parser.asl.eval.evaluation_details import AWSExecutionDetails
-from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
-from moto.stepfunctions.parser.asl.utils import boto_client, json_path
+from moto.stepfunctions.parser.asl.utils import boto_client
 from moto.stepfunctions.parser.backend.execution import (
     BaseExecutionWorkerCommunication,
     Execution,
@@ -54,6 +45,11 @@ from moto.stepfunctions.parser.backend.execution import (
 from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker
 
 from airflow_ml_provider.local.step_functions_calls import iso
+from airflow_ml_provider.local.step_functions_language import (
+    everywhere,
+    install_language,
+    replace,
+)
 from airflow_ml_provider.local.step_functions_maps import install_maps
 from airflow_ml_provider.local.step_functions_roles import RoleArn, bound
 from airflow_ml_provider.local.step_functions_tasks import (
@@ -66,65 +62,30 @@ from airflow_ml_provider.local.step_functions_tasks import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
-_INDEFINITE = re.compile(r"\.\.|\*|\?\(|\[[^\]]*[:,]")
-_PACKAGE = "moto.stepfunctions"
-
 
 @lru_cache(maxsize=1)
 def install() -> None:
     """Change moto's interpreter, once a process."""
     # It logs every failure of a state, also one that the machine handles.
-    logging.getLogger(_PACKAGE).setLevel(logging.CRITICAL)
+    logging.getLogger("moto.stepfunctions").setLevel(logging.CRITICAL)
     # CloudFormation makes state machines in the backend that doesn't execute.
-    _set(models, "stepfunctions_backends", parser_models.stepfunctions_parser_backends)
-    # Python's ANTLR takes long over a big definition, and it is parsed for every execution.
-    parse = AmazonStateLanguageParser.parse
-    _set(AmazonStateLanguageParser, "parse", staticmethod(lru_cache(maxsize=64)(parse)))
-    _everywhere(json_path.extract_json, _extract)
-    _everywhere(boto_client.boto_client_for, _client)
-    _everywhere(state_task_factory.state_task_service_for, _task_for)
-    for module in (branches_decl, iteration_worker, state_fail):
-        _set(module, "CustomErrorName", _error_name)
-    _set(retrier_decl.RetrierDecl, "_eval_body", _retrier)
-    _set(WaitFunction, "_wait_interval", _wait_state)
-    _set(StateTaskServiceCallback, "_eval_execution", _execution_with_token)
-    _set(StateTaskServiceCallback, "_eval_wait_for_task_token", _wait_for_token)
-    _set(ExecutionState, "_evaluate_with_timeout", _evaluate)
-    _set(Environment, "as_inner_frame_of", classmethod(_frame))
-    _set(Execution, "_get_start_aws_execution_details", _role_details)
-    _set(Execution, "get_start_execution_details", _execution_details)
-    _set(Execution, "status", property(_status))
-    _set(ExecutionWorker, "start", _start_worker)
-    _set(ExecutionWorker, "_get_evaluation_environment", _environment)
-    _set(BaseExecutionWorkerCommunication, "_reflect_execution_status", _reflect)
+    replace(models, "stepfunctions_backends", parser_models.stepfunctions_parser_backends)
+    everywhere(boto_client.boto_client_for, _client)
+    everywhere(state_task_service_factory.state_task_service_for, _task_for)
+    replace(RetrierDecl, "_eval_body", _retrier)
+    replace(WaitFunction, "_wait_interval", _wait_state)
+    replace(StateTaskServiceCallback, "_eval_execution", _execution_with_token)
+    replace(StateTaskServiceCallback, "_eval_wait_for_task_token", _wait_for_token)
+    replace(ExecutionState, "_evaluate_with_timeout", _evaluate)
+    replace(Environment, "as_inner_frame_of", classmethod(_frame))
+    replace(Execution, "_get_start_aws_execution_details", _role_details)
+    replace(Execution, "get_start_execution_details", _execution_details)
+    replace(Execution, "status", property(_status))
+    replace(ExecutionWorker, "start", _start_worker)
+    replace(ExecutionWorker, "_get_evaluation_environment", _environment)
+    replace(BaseExecutionWorkerCommunication, "_reflect_execution_status", _reflect)
+    install_language()
     install_maps()
-
-
-def _set(owner: Any, name: str, value: Any) -> None:
-    setattr(owner, name, value)
-
-
-def _everywhere(original: Any, replacement: Any) -> None:
-    """Replace a function in all modules that imported it by name."""
-    for name, module in list(sys.modules.items()):
-        if name.startswith(_PACKAGE) and vars(module).get(original.__name__) is original:
-            _set(module, original.__name__, replacement)
-
-
-def _extract(path: str, data: Any) -> Any:
-    # Moto answers a list for ``$[0].x``; only a path that may match several things gives one.
-    found = [match.value for match in _path(path).find(data)]
-    if _INDEFINITE.search(_QUOTED.sub("", path)):
-        return found
-    if not found:
-        raise json_path.NoSuchJsonPathError(json_path=path, data=data)
-    return found[0]
-
-
-@lru_cache(maxsize=4096)
-def _path(path: str) -> Any:
-    return parse_path(path)
 
 
 _moto_client = boto_client.boto_client_for
@@ -139,7 +100,7 @@ def _client(region: str, service: str, state_credentials: Any = None) -> Any:
     return _moto_client(region, service, state_credentials)
 
 
-_moto_task_for = state_task_factory.state_task_service_for
+_moto_task_for = state_task_service_factory.state_task_service_for
 
 
 @wraps(_moto_task_for)
@@ -151,29 +112,21 @@ def _task_for(service_name: str) -> Any:
     return JobTask() if service_name in JOB_SERVICES else _moto_task_for(service_name)
 
 
-def _error_name(error_name: str | None) -> Any:
-    # Moto refuses to let a ``States.`` error through a Parallel, a Map or a Fail.
-    try:
-        return StatesErrorName.from_name(str(error_name))
-    except ValueError:
-        return CustomErrorName(error_name)
-
-
 def _retrier(self: Any, env: Any) -> None:
     # Moto sleeps between tries even when the execution was stopped.
     self.error_equals.eval(env)
     if not env.stack.pop():
-        env.stack.append(retrier_decl.RetrierOutcome.Skipped)
+        env.stack.append(RetrierOutcome.Skipped)
         return
     self.max_attempts.eval(env=env)
-    if env.stack.pop() == retrier_decl.MaxAttemptsOutcome.EXHAUSTED:
-        env.stack.append(retrier_decl.RetrierOutcome.Failed)
+    if env.stack.pop() == MaxAttemptsOutcome.EXHAUSTED:
+        env.stack.append(RetrierOutcome.Failed)
         return
     for part in (self.interval_seconds, self.backoff_rate, self.max_delay_seconds):
         part.eval(env=env)
     self.jitter_strategy.eval(env=env)
     _pause(env, env.stack.pop())
-    env.stack.append(retrier_decl.RetrierOutcome.Executed)
+    env.stack.append(RetrierOutcome.Executed)
 
 
 def _pause(env: Any, seconds: float) -> None:
@@ -188,7 +141,7 @@ def _wait_state(_self: Any, env: Any, wait_seconds: float) -> None:
     _pause(env, wait_seconds)
 
 
-_moto_execution = StateTaskServiceCallback._eval_execution  # noqa: SLF001
+_moto_execution: Any = StateTaskServiceCallback._eval_execution  # noqa: SLF001
 
 
 def _execution_with_token(self: Any, env: Any) -> None:
@@ -218,7 +171,7 @@ def _wait_for_token(
         outcome = callback_endpoint.wait(POLL_SECONDS)
         if outcome is not None:
             return outcome
-        if beat and beat.is_set():
+        if beat and beat.isreplace():
             beat.clear()
             deadline = time.monotonic() + seconds
         elif beat and time.monotonic() > deadline:
@@ -226,7 +179,7 @@ def _wait_for_token(
     return CallbackOutcomeTimedOut(callback_id=callback_endpoint.callback_id)
 
 
-_moto_evaluate = ExecutionState._evaluate_with_timeout  # noqa: SLF001
+_moto_evaluate: Any = ExecutionState._evaluate_with_timeout  # noqa: SLF001
 
 
 def _evaluate(self: Any, env: Any) -> None:
@@ -256,13 +209,13 @@ def _role_details(self: Any) -> AWSExecutionDetails:
     )
 
 
-_moto_details = Execution.get_start_execution_details
+_moto_details: Any = Execution.get_start_execution_details
 
 
 def _execution_details(self: Any) -> Any:
     # ``$$.Execution.StartTime`` is a text.
     details = _moto_details(self)
-    _set(details, "start_time", iso(self.start_date))
+    replace(details, "start_time", iso(self.start_date))
     return details
 
 
@@ -270,8 +223,8 @@ def _status(self: Any) -> str:
     return str(self.exec_status.value) if self.exec_status else "RUNNING"
 
 
-_moto_start = ExecutionWorker.start
-_moto_environment = ExecutionWorker._get_evaluation_environment  # noqa: SLF001
+_moto_start: Any = ExecutionWorker.start
+_moto_environment: Any = ExecutionWorker._get_evaluation_environment  # noqa: SLF001
 
 
 def _start_worker(self: Any) -> None:
@@ -284,7 +237,7 @@ def _environment(self: Any) -> Any:
     return self.env
 
 
-_moto_reflect = BaseExecutionWorkerCommunication._reflect_execution_status  # noqa: SLF001
+_moto_reflect: Any = BaseExecutionWorkerCommunication._reflect_execution_status  # noqa: SLF001
 
 
 def _reflect(self: Any) -> None:

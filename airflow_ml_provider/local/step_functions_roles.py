@@ -30,6 +30,12 @@ class RoleArn(str):
     def __deepcopy__(self, memo: dict[int, Any]) -> RoleArn:
         return self
 
+    def other(self, role_arn: str) -> RoleArn:
+        """Return another role, bound as this one is."""
+        found = RoleArn(role_arn)
+        found.cloud, found.identity = self.cloud, self.identity
+        return found
+
     def client(self, service: str, region: str) -> Any:
         """Return a boto3 client of a service in the name of the role."""
         return self.cloud.role_client(service, replace(self.identity, region=region), str(self))
@@ -52,7 +58,17 @@ def bound(role_arn: str) -> RoleArn:
     return found
 
 
-def client_of(env: Any, service: str, region: str | None = None) -> Any:
-    """Return a client of a service in the name of the role of an interpreter's environment."""
-    details = env.aws_execution_details
-    return details.role_arn.client(service, region or details.region)
+def client_of(env: Any, service: str, region: str, role_arn: str | None = None) -> Any:
+    """Return a client of a service for an environment of the interpreter.
+
+    Args:
+        env: the environment.
+        service: botocore's name of the service.
+        region: where.
+        role_arn: a state's own role (its ``Credentials``), else the state machine's.
+
+    """
+    role: RoleArn = env.aws_execution_details.role_arn
+    if role_arn and role_arn != role:
+        role = role.other(role_arn)
+    return role.client(service, region)

@@ -7,7 +7,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
-from moto.stepfunctions.parser.api import HistoryEventType, TaskFailedEventDetails
+from moto.stepfunctions.parser.api import HistoryEventType
 from moto.stepfunctions.parser.asl.component.common.error_name.error_name import ErrorName
 from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import FailureEvent
 from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name import (
@@ -22,7 +22,6 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.resou
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_callback import (  # noqa: E501
     StateTaskServiceCallback,
 )
-from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
 
 from airflow_ml_provider.local import step_functions_jobs as jobs
 from airflow_ml_provider.local.protocol import service_model
@@ -46,29 +45,29 @@ JOB_SERVICES = ("sagemaker", "glue", "emr-serverless", "states")
 log = logging.getLogger(__name__)
 
 
+_TOKEN: Any = {ResourceCondition.WaitForTaskToken}
+_SYNC: Any = {ResourceCondition.Sync, ResourceCondition.Sync2}
+
+
 class _CallTask(StateTaskServiceCallback):
     """A task that makes one AWS call in the name of the state machine's role."""
 
     def _failed(self, env: Any, error: ErrorName, cause: str) -> FailureEvent:
-        details = TaskFailedEventDetails(
-            error=error.error_name,
-            cause=cause,
-            resource=self._get_sfn_resource(),
-            resourceType=self._get_sfn_resource_type(),
-        )
-        return FailureEvent(
-            env=env,
-            error_name=error,
-            event_type=HistoryEventType.TaskFailed,
-            event_details=EventDetails(taskFailedEventDetails=details),
-        )
+        details: Any = {
+            "error": error.error_name,
+            "cause": cause,
+            "resource": self._get_sfn_resource(),
+            "resourceType": self._get_sfn_resource_type(),
+        }
+        event: Any = {"taskFailedEventDetails": details}
+        return FailureEvent(env, error, HistoryEventType.TaskFailed, event)
 
 
 class SdkTask(_CallTask):
     """``arn:aws:states:::aws-sdk:<service>:<action>``: any call, answered at once."""
 
     def __init__(self) -> None:
-        super().__init__(supported_integration_patterns={ResourceCondition.WaitForTaskToken})
+        super().__init__(supported_integration_patterns=_TOKEN)
 
     @property
     def _service(self) -> str:
@@ -81,15 +80,20 @@ class SdkTask(_CallTask):
         _require_operation(self._service, self.resource.api_action, self.resource.resource_arn)
 
     def _eval_service_task(
-        self, env: Any, resource_runtime_part: Any, normalised_parameters: Json, **_: Any
+        self,
+        env: Any,
+        resource_runtime_part: Any,
+        normalised_parameters: Json,
+        state_credentials: Any,
     ) -> None:
-        client = client_of(env, self._service, resource_runtime_part.region)
+        region = resource_runtime_part.region
+        client = client_of(env, self._service, region, state_credentials.role_arn)
         answer = call(client, self.resource.api_action, normalised_parameters, time=iso)
         env.stack.append(answer)
 
     def _from_error(self, env: Any, ex: Exception) -> FailureEvent:
         if isinstance(ex, ClientError):
-            error, cause = sdk_error(client_of(env, self._service), ex)
+            error, cause = sdk_error(self._service, ex)
             return self._failed(env, ErrorName(error), cause)
         return super()._from_error(env=env, ex=ex)
 
@@ -98,9 +102,7 @@ class JobTask(_CallTask):
     """An optimised integration of SageMaker, Glue, EMR Serverless or Step Functions itself."""
 
     def __init__(self) -> None:
-        super().__init__(
-            supported_integration_patterns={ResourceCondition.Sync, ResourceCondition.Sync2}
-        )
+        super().__init__(supported_integration_patterns=_SYNC)
 
     @property
     def _service(self) -> str:
@@ -109,35 +111,44 @@ class JobTask(_CallTask):
     def _validate_service_integration_is_supported(self) -> None:
         resource, action = self.resource, self.resource.api_action
         _require_operation(self._service, action, resource.resource_arn)
-        waits = jobs.kind_of(self._service, action) is not None
+        waits = (self._service, action) in jobs.JOB_KINDS
         if resource.condition and not (
             waits and resource.condition in self._supported_integration_patterns
         ):
             _refuse(resource.resource_arn)
 
     def _eval_service_task(
-        self, env: Any, resource_runtime_part: Any, normalised_parameters: Json, **_: Any
+        self,
+        env: Any,
+        resource_runtime_part: Any,
+        normalised_parameters: Json,
+        state_credentials: Any,
     ) -> None:
         action = self.resource.api_action
         if action == "startExecution":
             given = normalised_parameters.get("Input", {})
             text = given if isinstance(given, str) else json.dumps(given, separators=(",", ":"))
             normalised_parameters["Input"] = text
-        client = client_of(env, self._service, resource_runtime_part.region)
+        region = resource_runtime_part.region
+        client = client_of(env, self._service, region, state_credentials.role_arn)
         execution = env.states.context_object.context_object_data["Execution"]["Id"]
-        kind = jobs.kind_of(self._service, action) if self.resource.condition else None
-        if kind:
-            events = client_of(env, "events", resource_runtime_part.region)
+        if self.resource.condition:
+            kind = jobs.JOB_KINDS[self._service, action]
+            events = client_of(env, "events", region, state_credentials.role_arn)
             jobs.ensure_rule(events, self._service, kind)
         env.stack.append(jobs.start(client, action, normalised_parameters, execution))
 
     def _eval_integration_pattern(
-        self, env: Any, resource_runtime_part: Any, normalised_parameters: Json, **_: Any
+        self,
+        env: Any,
+        resource_runtime_part: Any,
+        normalised_parameters: Json,
+        state_credentials: Any,
     ) -> None:
-        kind = jobs.kind_of(self._service, self.resource.api_action)
-        assert kind  # validated when the machine was made
+        kind = jobs.JOB_KINDS[self._service, self.resource.api_action]
         job = {**normalised_parameters, **env.stack.pop()}
-        client = client_of(env, self._service, resource_runtime_part.region)
+        region = resource_runtime_part.region
+        client = client_of(env, self._service, region, state_credentials.role_arn)
         result, pause_seconds = None, FIRST_POLL_SECONDS
         # The environment ends with a timeout, a stop, or the failure of a parallel branch.
         while env.is_running() and result is None:
@@ -158,7 +169,7 @@ class JobTask(_CallTask):
             error = StatesErrorName(StatesErrorNameType.StatesTaskFailed)
             return self._failed(env, error, json.dumps(ex.answer, separators=(",", ":")))
         if isinstance(ex, ClientError):
-            name, cause = optimised_error(client_of(env, self._service), ex)
+            name, cause = optimised_error(self._service, ex)
             return self._failed(env, ErrorName(name), cause)
         return super()._from_error(env=env, ex=ex)
 

@@ -166,8 +166,10 @@ def _script(s3: Any, container: Container, environment: Json) -> tuple[str, str]
         archive = download_file(s3, source, container.make(f"{_WORK}/source"))
         extract_tar(archive, container.make(_CODE))
         source = _CODE
-    # The toolkit's own name is taken only if the model was packed for it.
-    script = inside(container.ml, f"{source}/{program or _DEFAULT_PROGRAM}")
+    try:
+        script = inside(container.ml, f"{source}/{program or _DEFAULT_PROGRAM}")
+    except ValueError as error:
+        raise DataError(str(error)) from error
     if not script.is_file():
         if program:
             raise DataError(f"{program} (SAGEMAKER_PROGRAM) is not in {source}")

@@ -2,35 +2,50 @@
 
 from __future__ import annotations
 
+import time
 from datetime import date
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_ml_provider._compat import AirflowFailException, BaseOperator
 from airflow_ml_provider.jobs.errors import error_code, error_message, is_not_found
-from airflow_ml_provider.operators.permanent import no_retry_of_permanent_errors
-from airflow_ml_provider.operators.staging import filled
-from airflow_ml_provider.operators.task_token import client_token
+from airflow_ml_provider.operators.permanent import ends_for_good
+from airflow_ml_provider.operators.staging import filled, staged
+from airflow_ml_provider.operators.task_token import client_token, task_token
+from airflow_ml_provider.targets.airflow_values import OWN_NAME, RESOURCE_NAME
 from airflow_ml_provider.triggers.connection import AwsConnection
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from airflow_ml_provider.pipeline.values import Code
     from airflow_ml_provider.plan.nodes import Resource
+
+_STAGING_SECONDS = 600.0
 
 
 class AwsCallOperator(BaseOperator):
     """Make one AWS API call and answer its response as small JSON.
 
     The string ``token:`` in the request becomes a token that is the same for every try of the
-    task and new when a person clears it: put it into the call's client token.
+    task and new when a person clears it: put it into the call's client token. ``name:#own`` in it
+    becomes a name of the same kind for what the call creates, which is left in the XCom
+    ``resource_name``.
 
     :param service: name of the boto3 client, such as ``sns``.
     :param action: its method, such as ``publish``.
     :param request: the method's parameters. (templated)
     :param resource: what must be there before; it is created where it is missing. (templated)
+    :param creates: that what the call creates is there already, from an earlier try, is success;
+        the answer is then empty.
+    :param code: local code by the placeholder that stands for its S3 address in ``request``.
+    :param code_folder: where the files of ``code`` lie; by default where the DAG's file does.
+    :param code_root: S3 prefix below which code is staged; by default the ``root`` of the
+        section ``[airflow_ml_provider]``. (templated)
+    :param attempts: how many of ``retries`` a failure of each class may use, as in
+        ``RemoteJobOperator``.
     """
 
-    template_fields = ("request", "resource_key", "resource_request")
+    template_fields = ("request", "resource_key", "resource_request", "code_root")
     template_fields_renderers: ClassVar[dict[str, str]] = {"request": "json"}
     ui_color = "#f4d142"
 
@@ -41,6 +56,11 @@ class AwsCallOperator(BaseOperator):
         action: str,
         request: Mapping[str, Any],
         resource: Resource | None = None,
+        creates: bool = False,
+        code: Mapping[str, Code] | None = None,
+        code_folder: str | None = None,
+        code_root: str | None = None,
+        attempts: Mapping[str, int] | None = None,
         aws_conn_id: str | None = "aws_default",
         region_name: str | None = None,
         **kwargs: Any,
@@ -52,24 +72,38 @@ class AwsCallOperator(BaseOperator):
         self.resource = resource
         self.resource_key = dict(resource.key) if resource else {}
         self.resource_request = dict(resource.request) if resource else {}
+        self.creates = creates
+        self.code = code or {}
+        self.code_folder = code_folder
+        self.code_root = code_root
+        self.attempts = attempts
         self.aws_conn_id = aws_conn_id
         self.region_name = region_name
 
-    @no_retry_of_permanent_errors()
+    @ends_for_good
     def execute(self, context: Any) -> dict[str, Any]:
         """Create the resource where it is missing, then make the call.
 
         :raises AirflowFailException: AWS would refuse a request; all problems are named.
         """
-        client = AwsConnection(self.aws_conn_id, self.region_name).client(self.service)
-        token = client_token(context)
-        calls = {self.action: filled(self.request, {}, token)}
+        aws = AwsConnection(self.aws_conn_id, self.region_name)
+        client, token, name = aws.client(self.service), client_token(context), task_token(context)
+        stands_for = staged(self, lambda: aws.client("s3"), time.time() + _STAGING_SECONDS)
+        stands_for[OWN_NAME] = name
+        calls = {self.action: filled(self.request, stands_for, token)}
         if self.resource:
-            calls[self.resource.create] = filled(self.resource_request, {}, token)
+            calls[self.resource.create] = filled(self.resource_request, stands_for, token)
         calls = self._checked(client, calls)
         if self.resource:
             self._ensure(client, self.resource, calls[self.resource.create])
-        answer = getattr(client, self.action)(**calls[self.action])
+        context["ti"].xcom_push(key=RESOURCE_NAME, value=name)
+        try:
+            answer = getattr(client, self.action)(**calls[self.action])
+        except Exception as error:
+            if not (self.creates and _is_there(error)):
+                raise
+            self.log.info("It is there already: %s", error)
+            return {}
         return {key: _plain(value) for key, value in answer.items() if key != "ResponseMetadata"}
 
     def _checked(self, client: Any, calls: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -81,7 +115,10 @@ class AwsCallOperator(BaseOperator):
         problems: list[str] = []
         checked = {}
         for action, request in calls.items():
-            operation = client.meta.method_to_api_mapping[action]
+            operation = client.meta.method_to_api_mapping.get(action)
+            if operation is None:
+                problems.append(f"boto3's {self.service} has no {action!r}")
+                continue
             checked[action] = coerce(self.service, operation, request)
             problems += request_problems(self.service, operation, checked[action])
         if problems:

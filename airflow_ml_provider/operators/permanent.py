@@ -1,26 +1,43 @@
-"""Errors that no retry can heal fail the task at once."""
+"""Errors after which a task must not be tried again fail it at once."""
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from functools import wraps
+from typing import TYPE_CHECKING, Any
 
-from airflow_ml_provider._compat import AirflowFailException
-from airflow_ml_provider.jobs.errors import is_permanent
+from airflow_ml_provider._compat import AirflowFailException, AirflowSkipException
+from airflow_ml_provider.jobs.errors import is_permanent, is_service_fault
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
 
 
-@contextmanager
-def no_retry_of_permanent_errors() -> Iterator[None]:
-    """Turn what AWS will always refuse into the error after which Airflow does not retry.
+def ends_for_good(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Make a task's method raise the error after which Airflow does not retry, where it must not.
 
-    :raises AirflowFailException: with AWS's own message.
+    That is what AWS will always refuse, and a failure of a class whose ``attempts`` are used up.
+    Airflow counts all tries together: a class may use the first of them.
+
+    :raises AirflowFailException: with the error's own message.
     """
-    try:
-        yield
-    except Exception as error:
-        if is_permanent(error):
-            raise AirflowFailException(str(error)) from error
-        raise
+
+    @wraps(method)
+    def run(self: Any, context: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return method(self, context, *args, **kwargs)
+        except (AirflowFailException, AirflowSkipException):
+            raise
+        except Exception as error:
+            if is_permanent(error) or _used_up(self, context["ti"], error):
+                raise AirflowFailException(str(error)) from error
+            raise
+
+    return run
+
+
+def _used_up(task: Any, ti: Any, error: Exception) -> bool:
+    if task.attempts is None:
+        return False
+    # A person's clear raises max_tries, so that the count begins anew.
+    used: int = task.retries - (ti.max_tries + 1 - ti.try_number)
+    return bool(used >= task.attempts["service" if is_service_fault(error) else "job"])

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import time
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from airflow_ml_provider._compat import (
     AirflowException,
-    AirflowFailException,
     BaseOperator,
-    account,
     current_task,
     deferrable_by_default,
     is_tried_again,
@@ -23,10 +20,10 @@ from airflow_ml_provider.links.console import JobLink, LogLink, console_url, log
 from airflow_ml_provider.operators.job_log import JobLog
 from airflow_ml_provider.operators.job_report import report_left
 from airflow_ml_provider.operators.job_request import checked
-from airflow_ml_provider.operators.permanent import no_retry_of_permanent_errors
-from airflow_ml_provider.operators.spell import REPORT
-from airflow_ml_provider.operators.staging import filled, stage
+from airflow_ml_provider.operators.permanent import ends_for_good
+from airflow_ml_provider.operators.staging import filled, staged
 from airflow_ml_provider.operators.task_token import client_token, earlier_tokens, task_token
+from airflow_ml_provider.targets.airflow_values import REPORT
 from airflow_ml_provider.triggers.connection import AwsConnection
 
 if TYPE_CHECKING:
@@ -78,6 +75,8 @@ class RemoteJobOperator(BaseOperator):
     :param timeout_seconds: the job's own maximum runtime. The wait ends half an hour later, which
         leaves time for a queue.
     :param log_lines: most lines of the job's log that are printed at a time; 0: none.
+    :param attempts: how many of ``retries`` a failure of each class may use: ``service`` (AWS could
+        not do it: no capacity, an internal error) and ``job`` (any other); by default all.
     """
 
     template_fields = ("request", "report", "outputs", "code_root")
@@ -102,6 +101,7 @@ class RemoteJobOperator(BaseOperator):
         poll_seconds: float = 60,
         timeout_seconds: float = 3600,
         log_lines: int = 5000,
+        attempts: Mapping[str, int] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -119,17 +119,19 @@ class RemoteJobOperator(BaseOperator):
         self.poll_seconds = poll_seconds
         self.timeout_seconds = timeout_seconds
         self.log_lines = log_lines
+        self.attempts = attempts
         self._job_id: str | None = None
         self._starting: tuple[dict[str, Any], str] | None = None
         self._client: Any = None
         self._ti: Any = None
         self._killed = False
 
-    @no_retry_of_permanent_errors()
+    @ends_for_good
     def execute(self, context: Any) -> dict[str, Any]:
         """Start or find the job, then wait for it here or in the triggerer.
 
-        :raises AirflowFailException: AWS would refuse, or refused, the request.
+        :raises AirflowFailException: AWS would refuse, or refused, the request, or ``attempts`` are
+            used up.
         :raises AirflowException: the job failed, was stopped or took too long.
         """
         began = time.time()
@@ -146,7 +148,7 @@ class RemoteJobOperator(BaseOperator):
             state = self._wait(kind, state.job_id, deadline, log)
         return self._finish(context, kind, state, deadline, log)
 
-    @no_retry_of_permanent_errors()
+    @ends_for_good
     def resume(self, context: Any, event: Mapping[str, Any]) -> dict[str, Any]:
         """Go on after the trigger; its event says which job, AWS is asked how it is."""
         from airflow_ml_provider.aws.watcher import wait_for  # noqa: PLC0415 - a worker's business
@@ -267,19 +269,7 @@ class RemoteJobOperator(BaseOperator):
             self.log.info("Stopped %s job %s.", self.kind, job_id)
 
     def _staged(self, context: Any, deadline: float) -> Any:
-        uris: dict[str, str] = {}
-        if self.code:
-            defaults = account()
-            root = self.code_root or defaults.root
-            if not root:
-                message = "code_root: missing; give code_root= or configure `root`"
-                raise AirflowFailException(message)
-            folder = Path(self.code_folder or self.dag.folder)
-            uris = insist(
-                lambda: stage(self._aws().client("s3"), self.code, folder, root, defaults),
-                "Staging code",
-                deadline,
-            )
+        uris = staged(self, lambda: self._aws().client("s3"), deadline)
         return filled(self.request, uris, client_token(context))
 
     def _say_where(self, context: Any, kind: JobKind, job_id: str) -> None:
@@ -350,10 +340,11 @@ class RemoteJobOperator(BaseOperator):
         log.print_new()
         if state.phase is not Phase.SUCCEEDED:
             url = console_url(self._client, kind.console_path(state.job_id))
-            lines = [str(JobFailedError(kind.name, state)), *([url] if url else [])]
+            failed = JobFailedError(kind.name, state)
+            lines = [str(failed), *([url] if url else [])]
             tail = log.tail or self._job_log(kind, state.job_id).new_lines()
             lines += ["The last lines of its log:", *tail] if tail else []
-            raise AirflowException("\n".join(lines))
+            raise AirflowException("\n".join(lines)) from failed
         if self.report:
             report = report_left(self._aws(), self.report, deadline)
             context["ti"].xcom_push(key=REPORT, value=report)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_ml_provider._compat import (
@@ -13,6 +14,7 @@ from airflow_ml_provider._compat import (
     get_connection,
 )
 from airflow_ml_provider.extract.errors import EmptyResult, ExtractError
+from airflow_ml_provider.operators.permanent import ends_for_good
 from airflow_ml_provider.operators.run_values import interval_end, interval_start, run_date
 from airflow_ml_provider.triggers.connection import AwsConnection
 
@@ -31,13 +33,15 @@ class SqlExtractOperator(BaseOperator):
     :param query: SQL, or a file that ends in ``.sql``. ``:name`` is bound from ``parameters``; the
         run brings ``:run_date``, ``:data_interval_start`` and ``:data_interval_end``. (templated)
     :param table: a whole table instead. (templated)
-    :param parameters: values of the query's parameters; they are bound, never formatted into it.
-        (templated)
+    :param parameters: values of the query's parameters, or their JSON text; they are bound, never
+        formatted into it. (templated)
     :param dag_params: parameters of the query that take the value of a DAG's param, with its type:
         names in the query to names of params.
     :param columns: Arrow types by column, where the database does not know them.
     :param output: the S3 prefix that is written. (templated)
     :param on_empty: what no rows mean: ``continue``, ``skip`` what follows, or ``fail``.
+    :param attempts: how many of ``retries`` a failure of each class may use, as in
+        ``RemoteJobOperator``.
     """
 
     template_fields = ("query", "table", "parameters", "output_uri")
@@ -52,10 +56,11 @@ class SqlExtractOperator(BaseOperator):
         output: str,
         query: str | None = None,
         table: str | None = None,
-        parameters: Mapping[str, Any] | None = None,
+        parameters: Mapping[str, Any] | str | None = None,
         dag_params: Mapping[str, str] | None = None,
         columns: Mapping[str, str] | None = None,
         on_empty: str = "continue",
+        attempts: Mapping[str, int] | None = None,
         aws_conn_id: str | None = "aws_default",
         region_name: str | None = None,
         **kwargs: Any,
@@ -74,9 +79,11 @@ class SqlExtractOperator(BaseOperator):
         self.dag_params = dag_params or {}
         self.columns = columns or {}
         self.on_empty = on_empty
+        self.attempts = attempts
         self.aws_conn_id = aws_conn_id
         self.region_name = region_name
 
+    @ends_for_good
     def execute(self, context: Any) -> dict[str, Any]:
         """Read, write, publish.
 
@@ -96,7 +103,8 @@ class SqlExtractOperator(BaseOperator):
         }
         # A template would render 10 as "10", which a database may take for something else.
         typed = {name: context["params"][param] for name, param in self.dag_params.items()}
-        given = {**self.parameters, **typed}
+        own = self.parameters
+        given = {**(json.loads(own) if isinstance(own, str) else own), **typed}
         key = account().kms_key_id
         try:
             source = DbapiSource(

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow_ml_provider._compat import AirflowFailException, account as configured_account
-from airflow_ml_provider.targets.airflow_values import OWN_NAME, TOKEN
+from airflow_ml_provider._compat import AirflowFailException, account
+from airflow_ml_provider.jobs.patience import insist
+from airflow_ml_provider.targets.airflow_values import TOKEN
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
+    from collections.abc import Callable, Mapping
 
     from airflow_ml_provider.pipeline.account import Account
     from airflow_ml_provider.pipeline.values import Code
@@ -30,6 +31,27 @@ def stage(
         name: aws_stage.stage(s3, found, root, kms_key=account.kms_key_id)
         for name, found in bundles.items()
     }
+
+
+def staged(task: Any, connect: Callable[[], Any], deadline: float) -> dict[str, str]:
+    """Stage the ``code`` of a task; trouble is waited out until ``deadline``.
+
+    ``connect`` gives the S3 client. ``code_folder`` defaults to that of the DAG's file,
+    ``code_root`` to the ``root`` of the section ``[airflow_ml_provider]``.
+
+    :raises AirflowFailException: nobody gave a root.
+    """
+    if not task.code:
+        return {}
+    defaults = account()
+    root = task.code_root or defaults.root
+    if not root:
+        message = "code_root: missing; give code_root= or configure `root`"
+        raise AirflowFailException(message)
+    folder = Path(task.code_folder or task.dag.folder)
+    return insist(
+        lambda: stage(connect(), task.code, folder, root, defaults), "Staging code", deadline
+    )
 
 
 def filled(value: Any, uris: Mapping[str, str], token: str) -> Any:

@@ -11,7 +11,6 @@ from airflow_ml_provider.pipeline.account import Account
 from airflow_ml_provider.pipeline.errors import PipelineError
 from airflow_ml_provider.pipeline.values import Parameter
 from airflow_ml_provider.plan.calls import call
-from airflow_ml_provider.plan.extracts import RUN_PARAMETERS as RUN_PARAMETERS
 from airflow_ml_provider.plan.extracts import extract
 from airflow_ml_provider.plan.models import model_call, transform_request
 from airflow_ml_provider.plan.nodes import Approval, Call, Choice, Fail, Job, Map, Plan

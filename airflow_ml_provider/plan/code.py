@@ -70,6 +70,8 @@ def staged(plan: Plan) -> tuple[Plan, dict[str, bytes]]:
         return value
 
     def change(node: Node) -> Node:
+        if isinstance(node, Job) and node.work is not None:
+            node = replace(node, work=change(node.work))
         if isinstance(node, (Job, Call)):
             return replace(node, request=replace_values(node.request, address))
         return node

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_ml_provider.pipeline.model_steps import Model
 from airflow_ml_provider.pipeline.values import Code, ResourceName
 from airflow_ml_provider.plan.nodes import Call
-from airflow_ml_provider.plan.place import merged, present
+from airflow_ml_provider.plan.place import as_texts, merged, present
 from airflow_ml_provider.plan.sagemaker import vpc
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def model_call(step: Model, place: Place, *, after: tuple[str, ...]) -> Call:
         "PrimaryContainer": {
             "Image": step.image_uri,
             "ModelDataUrl": step.artifact,
-            **present(Environment={**code, **step.environment}),
+            **present(Environment={**code, **as_texts(step.environment)}),
         },
         "ExecutionRoleArn": place.role(step.role_arn),
         **present(VpcConfig=vpc(place), Tags=place.tag_list()),
@@ -71,7 +71,7 @@ def transform_request(step: Transform, place: Place) -> Json:
         **present(
             MaxPayloadInMB=step.max_payload_mb,
             MaxConcurrentTransforms=step.max_concurrent,
-            Environment=dict(step.environment),
+            Environment=as_texts(step.environment),
             Tags=place.tag_list(),
         ),
     }

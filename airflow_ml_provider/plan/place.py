@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_ml_provider.pipeline.frozen import dataclass
-from airflow_ml_provider.pipeline.values import Output
+from airflow_ml_provider.pipeline.values import Item, JobField, Metric, Output, Parameter, Text
 
 if TYPE_CHECKING:
     from airflow_ml_provider.pipeline.account import Account
@@ -52,3 +52,21 @@ def merged(request: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str
 def present(**fields: Any) -> dict[str, Any]:
     """Keep the fields of a request that have something in them."""
     return {key: value for key, value in fields.items() if value or isinstance(value, (int, float))}
+
+
+def as_text(value: Any) -> Any:
+    """Give a value of an argument, a hyperparameter or an environment variable as AWS has it: text.
+
+    Numbers and booleans are spelled as in JSON; of values of the run, those that may be numbers are
+    put into ``Text``.
+    """
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (int, float)):
+        return str(value)
+    return Text.of(value) if isinstance(value, (Parameter, Metric, JobField, Item)) else value
+
+
+def as_texts(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Give each of the values as text."""
+    return {name: as_text(value) for name, value in values.items()}

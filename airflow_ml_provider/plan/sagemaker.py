@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_ml_provider.pipeline.model_steps import Evaluation
-from airflow_ml_provider.pipeline.values import Code, Text
-from airflow_ml_provider.plan.place import merged, present
+from airflow_ml_provider.pipeline.values import Code
+from airflow_ml_provider.plan.place import as_text, as_texts, merged, present
 
 if TYPE_CHECKING:
     from airflow_ml_provider.pipeline.model_steps import Processing, Training
@@ -26,7 +26,7 @@ def processing_request(step: Processing | Evaluation, place: Place) -> Json:
     script = step.script.rsplit("/", 1)[-1]
     arguments: list[Any] = []
     for name, value in step.arguments.items():
-        arguments += [f"--{name}", value]
+        arguments += [f"--{name}", as_text(value)]
     account = place.account
     request = {
         "RoleArn": place.role(step.role_arn),
@@ -55,7 +55,7 @@ def processing_request(step: Processing | Evaluation, place: Place) -> Json:
         "ProcessingResources": {"ClusterConfig": _machines(step)},
         "StoppingCondition": {"MaxRuntimeInSeconds": step.timeout_seconds},
         **present(
-            Environment=dict(step.environment),
+            Environment=as_texts(step.environment),
             NetworkConfig=present(VpcConfig=vpc(place)),
             Tags=place.tag_list(),
         ),
@@ -85,7 +85,7 @@ def training_job(step: Training, place: Place) -> dict[str, Any]:
             ),
         },
         "HyperParameters": {
-            **{name: Text.of(value) for name, value in step.hyperparameters.items()},
+            **as_texts(step.hyperparameters),
             "sagemaker_program": step.script.rsplit("/", 1)[-1],
             "sagemaker_submit_directory": Code((step.script, *step.modules), "tar"),
         },
@@ -108,7 +108,9 @@ def training_job(step: Training, place: Place) -> dict[str, Any]:
         },
         "ResourceConfig": _machines(step),
         "StoppingCondition": {"MaxRuntimeInSeconds": step.timeout_seconds},
-        **present(Environment=dict(step.environment), VpcConfig=vpc(place), Tags=place.tag_list()),
+        **present(
+            Environment=as_texts(step.environment), VpcConfig=vpc(place), Tags=place.tag_list()
+        ),
     }
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_ml_provider.pipeline.data_steps import Glue
 from airflow_ml_provider.pipeline.values import Code, Text
-from airflow_ml_provider.plan.place import merged, present
+from airflow_ml_provider.plan.place import as_texts, merged, present
 
 if TYPE_CHECKING:
     from airflow_ml_provider.pipeline.data_steps import EmrServerless, SparkTransform
@@ -23,7 +23,8 @@ def spark_request(step: SparkTransform, place: Place) -> tuple[str, Json]:
 
 def _options(step: SparkTransform, place: Place) -> dict[str, Any]:
     outputs = {name: place.output(step.name, name) for name in step.outputs}
-    return {f"--{name}": v for name, v in {**step.inputs, **outputs, **step.arguments}.items()}
+    options = {**step.inputs, **outputs, **as_texts(step.arguments)}
+    return {f"--{name}": value for name, value in options.items()}
 
 
 def _modules(step: SparkTransform) -> Any:

@@ -11,8 +11,6 @@ from airflow_ml_provider.targets.airflow_tasks import firsts, operator_of
 from airflow_ml_provider.targets.airflow_values import Speller
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from airflow_ml_provider.plan.nodes import Block, Node, Plan
 
 # https://airflow.apache.org/docs/apache-airflow/stable/core-concepts/dags.html#trigger-rules
@@ -74,7 +72,7 @@ class _Tasks:
             upstream, rule = self._upstream([nodes[name] for name in node.after], place)
             speller = replace(self._speller, step=node.name)
             operator, arguments = operator_of(node, self._plan, speller)
-            self._add(node.name, operator, arguments, place, upstream, rule)
+            self._add(_task(node.name, operator, arguments, upstream), place, rule)
             if isinstance(node, Choice):
                 for arm in (node.then, node.otherwise):
                     self.add(arm, replace(place, gate=node.name))
@@ -83,22 +81,13 @@ class _Tasks:
             elif fallback := getattr(node, "fallback", ()):
                 guard = guard_of(node)
                 arguments = {"of": node.name, "fallback": firsts(fallback)}
-                self._add(guard, "fallback", arguments, place, [node.name], _FAILED_TOO)
+                task = _task(guard, "fallback", arguments, [node.name])
+                self._add(task, place, _FAILED_TOO)
                 self.add(fallback, replace(place, gate=guard))
 
-    def _add(  # noqa: PLR0913 - one entry's fields
-        self,
-        task_id: str,
-        operator: str,
-        arguments: dict[str, Any],
-        place: _Place,
-        upstream: Iterable[str],
-        rule: str = _ALL_SUCCESS,
-    ) -> None:
-        task: dict[str, Any] = {"task_id": task_id, "operator": operator, "arguments": arguments}
+    def _add(self, task: dict[str, Any], place: _Place, rule: str = _ALL_SUCCESS) -> None:
         if place.concurrency:
-            task["arguments"] = {**arguments, "max_active_tis_per_dagrun": place.concurrency}
-        task["upstream"] = list(upstream)
+            task["arguments"]["max_active_tis_per_dagrun"] = place.concurrency
         if rule != _ALL_SUCCESS:
             task["trigger_rule"] = rule
         if place.group:
@@ -120,7 +109,7 @@ class _Tasks:
         join = f"{node.name}.end"
         if join not in self._joined:
             self._joined.add(join)
-            self._add(join, "join", {}, place, ends_of(node), _SOME_SKIPPED)
+            self._add(_task(join, "join", {}, ends_of(node)), place, _SOME_SKIPPED)
         return join
 
     def _group(self, node: Map) -> str:
@@ -146,6 +135,10 @@ def ends_of(node: Node) -> list[str]:
 def guard_of(node: Node) -> str:
     """Name the task that decides about a fallback; no step's name has a dot."""
     return f"{node.name}.fallback"
+
+
+def _task(name: str, operator: str, arguments: dict[str, Any], upstream: list[str]) -> Any:
+    return {"task_id": name, "operator": operator, "arguments": arguments, "upstream": upstream}
 
 
 def _ends(block: Block) -> list[str]:

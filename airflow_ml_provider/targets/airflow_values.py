@@ -46,7 +46,7 @@ _RUN = {
 
 
 class _Expression(str):
-    """A part of a template that goes between ``{{`` and ``}}``; a plain string stands for itself."""
+    """A part of a template that goes between its braces; a plain string stands for itself."""
 
     __slots__ = ()
 
@@ -97,7 +97,7 @@ class Speller:
             for part in value.parts:
                 if isinstance(part, Token):
                     message = "a token must be a field of its own, not a part of a text"
-                    raise ValueError(message)
+                    raise ValueError(message)  # noqa: TRY004 - the value is wrong
                 yield from self._parts(part) if isinstance(part, VALUES) else (str(part),)
         elif isinstance(value, Output):
             yield f"{self.root}/{self.pipeline}/"

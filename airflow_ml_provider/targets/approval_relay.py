@@ -42,6 +42,8 @@ def _answered(body: str) -> bool:
     status: str = found.get("ModelApprovalStatus", _PENDING)
     if found.get("ModelPackageStatus") == "Failed":
         status = "Failed"
+    if question.get("status") == "Stopping":
+        status = "Stopped"  # the pipeline's execution is, and waits for an answer to this
     token = question["token"]
     approved = status == "Approved"
     reason = f"{package} is {status}: {found.get('ApprovalDescription') or 'no reason was given'}"

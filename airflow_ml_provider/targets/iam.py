@@ -40,7 +40,7 @@ def policies(
         services.add(service)
         grants.append(grant)
     # Whom a service acts for: https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html
-    condition = {"StringEquals": {"aws:SourceAccount": account_id}}
+    condition: dict[str, Any] = {"StringEquals": {"aws:SourceAccount": account_id}}
     own = condition
     if target == STEP_FUNCTIONS:
         machine = state_machine_arn(where, plan)

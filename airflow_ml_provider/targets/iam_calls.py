@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 from airflow_ml_provider.jobs.registry import KINDS
 from airflow_ml_provider.pipeline.frozen import dataclass
 from airflow_ml_provider.pipeline.values import Metric, find
-from airflow_ml_provider.plan.nodes import Approval, Call, Extract, Invoke, Job
+from airflow_ml_provider.plan.nodes import Approval, Call, Extract, Invoke, Job, Map
 from airflow_ml_provider.targets.iam_statements import Grant, Where, allow
+from airflow_ml_provider.targets.names import deployed_name
+from airflow_ml_provider.targets.step_functions.structure import is_distributed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,8 +40,14 @@ _RULES = {
     "sagemaker_tuning": "StepFunctionsGetEventsForSageMakerTuningJobsRule",
     "emr_serverless": "StepFunctionsGetEventsForEMRServerlessJobRule",
 }
-_GLUE_RUNS = frozenset({"BatchStopJobRun", "GetJobRun", "GetJobRuns", "StartJobRun"})
-_EMR_RUNS = frozenset({"CancelJobRun", "GetJobRun", "StartJobRun"})
+_GLUE_RUNS = {"BatchStopJobRun", "GetJobRun", "GetJobRuns", "StartJobRun"}
+# How long the readable beginning of a job's name may be at least: (target, tuning job).
+_ROOM = {
+    (AIRFLOW, False): 41,
+    (AIRFLOW, True): 10,
+    (STEP_FUNCTIONS, False): 27,
+    (STEP_FUNCTIONS, True): 16,
+}
 # boto3's names of services that IAM spells otherwise.
 _PREFIXES = {
     "bedrock-agent": "bedrock",
@@ -70,6 +78,11 @@ _NAMED: Mapping[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
     ),
     "secretsmanager": (("SecretId", ("secret:{}-??????",)),),
 }
+_DESCRIBED = {
+    "create_model": "describe_model",
+    "create_model_package": "describe_model_package",
+}
+_PACKAGES = {"CreateModelPackage", "DescribeModelPackage"}
 _S3_ACTIONS = {"HeadObject": "GetObject", "ListObjectsV2": "ListBucket", "HeadBucket": "ListBucket"}
 
 
@@ -106,6 +119,8 @@ class Calls:
             yield from self.extract(node)
         elif isinstance(node, Approval):
             yield from self._approval(node)
+        elif isinstance(node, Map) and self.target == STEP_FUNCTIONS and is_distributed(node):
+            yield from self._own_executions()
 
     def extract(self, node: Extract) -> Iterator[Grant]:
         """Give what writing an extract's files needs."""
@@ -116,12 +131,14 @@ class Calls:
 
     def names(self, step: str, kind: str = "") -> str:
         """Give the pattern of the names of a step's jobs, or of what it creates."""
-        if self.target == SAGEMAKER:
-            return "pipelines-*"
         words = re.sub(r"[^a-zA-Z0-9]+", "-", f"{self.plan.name}-{step}").strip("-")
-        room = 10 if kind == "sagemaker_tuning" else 41 if self.target == AIRFLOW else 12
+        tuning = kind == "sagemaker_tuning"
+        if self.target == SAGEMAKER:
+            # The service cuts the step's name where it leaves it no room.
+            return f"*-{step[:8]}*" if tuning else "pipelines-*"
+        room = _ROOM[self.target, tuning] - (5 if step in self.paths.mapped else 0)
         # Where it does not fit, its end is cut or replaced by a digest.
-        return f"{words}-*" if len(words) <= room else f"{words[:room].rstrip('-')}*"
+        return f"{words}-*" if len(words) <= room else f"{words[: room - 5].rstrip('-')}*"
 
     def _job(self, node: Job) -> Iterator[Grant]:
         kind, request = node.kind, node.request
@@ -143,28 +160,30 @@ class Calls:
 
     def _actions(self, kind: str, request: Json) -> set[str]:
         own = {action.partition(":")[2] for action in KINDS[kind].actions}
-        tagged = request.get("Tags") or request.get("tags")
+        tagged = bool(request.get("Tags") or request.get("tags"))
         if kind in _NOUNS:
             if self.target == AIRFLOW:
                 return own | ({"AddTags"} if tagged else set())
             # Both services tag what they start.
-            listed = {"ListTags"} if self.target == STEP_FUNCTIONS else set()
-            return {one for one in own if not one.startswith("List")} | {"AddTags"} | listed
+            verbs = {one for one in own if not one.startswith("List")} | {"AddTags"}
+            if self.target == STEP_FUNCTIONS:
+                verbs |= {"ListTags"}
+            elif kind == "sagemaker_tuning":
+                verbs |= {"ListTrainingJobsForHyperParameterTuningJob"}
+            return verbs
         if kind == "glue":
-            definition = request.get("Definition")
-            defined = {"CreateJob", "UpdateJob"} if definition else set()
-            if definition and definition.get("Tags"):
-                defined |= {"TagResource"}
-            if definition and self.target == AIRFLOW:
-                defined |= {"GetJob"}
-            return _GLUE_RUNS | defined
-        if kind == "emr_serverless":
-            runs = own if self.target == AIRFLOW else _EMR_RUNS
-            return runs | ({"TagResource"} if tagged else set())
-        return own
+            definition = request.get("Definition") or {}
+            tagged = bool(definition.get("Tags"))
+            if not definition:
+                own &= _GLUE_RUNS
+            elif self.target == STEP_FUNCTIONS:
+                own -= {"GetJob"}
+        elif kind == "emr_serverless" and self.target != AIRFLOW:
+            own -= {"ListJobRuns"}
+        return own | ({"TagResource"} if tagged else set())
 
     def _resources(self, kind: str, action: str, names: str, request: Json) -> Iterator[str]:
-        if kind in _NOUNS and not (action.startswith("List") and action != "ListTags"):
+        if kind in _NOUNS and action != f"List{_NOUNS[kind][0]}Jobs":
             yield from sagemaker_arns(self.where, f"{_NOUNS[kind][1]}/{names}")
         elif kind == "glue":
             yield self.where.arn("glue", f"job/{names}")
@@ -209,6 +228,9 @@ class Calls:
 
     def _call(self, node: Call) -> Iterator[Grant]:
         yield from self._one_call(node.service, node.action, node.request)
+        if self.target == SAGEMAKER and node.action in _DESCRIBED:
+            # What later steps may refer to is what describing it answers.
+            yield from self._one_call(node.service, _DESCRIBED[node.action], node.request)
         if node.resource is not None:
             yield from self._one_call(node.service, node.resource.describe, node.resource.key)
             yield from self._one_call(node.service, node.resource.create, node.resource.request)
@@ -223,9 +245,10 @@ class Calls:
         why = f"Call{prefix.replace('-', ' ').title().replace(' ', '')}"
         resources = tuple(self._called(service, operation, request))
         yield from allow(why, prefix, (operation,), resources)
-        if request.get("Tags") and service == "sagemaker":
-            yield from allow(why, prefix, ("AddTags",), resources)
-        yield from self._passed(service, request)
+        if operation.startswith("Create"):
+            if request.get("Tags") and service == "sagemaker":
+                yield from allow(why, prefix, ("AddTags",), resources)
+            yield from self._passed(service, request)
 
     def _called(self, service: str, operation: str, request: Json) -> Iterator[str]:
         where, text = self.where, self.paths.pattern
@@ -236,9 +259,11 @@ class Calls:
         if service == "sqs" and "QueueUrl" in request:
             yield queue_arn(where, text(request["QueueUrl"]))
             return
-        if operation == "CreateModelPackage" and "ModelPackageGroupName" in request:
+        if operation in _PACKAGES and "ModelPackageGroupName" in request:
             group = text(request["ModelPackageGroupName"])
             yield from sagemaker_arns(where, f"model-package/{group}/*")
+            if operation == "DescribeModelPackage":
+                return
         for field, forms in _NAMED.get(service, ()):
             if field in request:
                 name = self._resource_name(field, request)
@@ -263,6 +288,14 @@ class Calls:
 
     def _function(self, name: str) -> str:
         return name if name.startswith("arn:") else self.where.arn("lambda", f"function:{name}")
+
+    def _own_executions(self) -> Iterator[Grant]:
+        # https://docs.aws.amazon.com/step-functions/latest/dg/iam-policies-eg-dist-map.html
+        name = deployed_name(self.plan.name, STEP_FUNCTIONS)
+        machine = self.where.arn("states", f"stateMachine:{name}")
+        yield Grant("RunItems", "states:StartExecution", machine)
+        items = self.where.arn("states", f"execution:{name}/*")
+        yield from allow("WatchItems", "states", ("DescribeExecution", "StopExecution"), [items])
 
     def _approval(self, node: Approval) -> Iterator[Grant]:
         if self.target == AIRFLOW:

@@ -132,10 +132,10 @@ class JobRoles:
         yield listing(self.where, place)
 
     def _write(self, place: str, *, spark: bool) -> Iterator[Grant]:
-        verbs = ("AbortMultipartUpload", "PutObject")
+        verbs = ["AbortMultipartUpload", "PutObject"]
         if spark:
             # Spark looks at what is there, replaces it, and marks folders beside them.
-            verbs = (*verbs, "DeleteObject", "GetObject")
+            verbs += ["DeleteObject", "GetObject"]
             yield listing(self.where, place)
             marker = f"{place.removesuffix('*').rstrip('/')}_$folder$"
             yield Grant("WriteData", "s3:PutObject", self.where.s3(marker))

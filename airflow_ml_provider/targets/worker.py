@@ -11,33 +11,17 @@ from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_ml_provider.pipeline.account import Account
-from airflow_ml_provider.pipeline.values import JobField, Output, Run, find
-from airflow_ml_provider.plan.build import without_role
-from airflow_ml_provider.plan.extracts import RUN_PARAMETERS
-from airflow_ml_provider.plan.nodes import Call, Extract, Job, Map, all_nodes, changed
-from airflow_ml_provider.plan.place import Place, merged, present
-from airflow_ml_provider.plan.sagemaker import vpc
-from airflow_ml_provider.targets.finding import LOWERED, REFUSED, Finding
-from airflow_ml_provider.targets.worker_step import modules, step_file, written
+from airflow_ml_provider.pipeline.values import JobField, find
+from airflow_ml_provider.plan.nodes import Call, Extract, Job, changed
+from airflow_ml_provider.targets.finding import REFUSED, Finding
+from airflow_ml_provider.targets.worker_job import WorkerJobs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from typing_extensions import TypeGuard
 
-    from typing_extensions import TypeAlias, TypeGuard
+    from airflow_ml_provider.plan.nodes import Node, Plan
+    from airflow_ml_provider.targets.worker_job import Lowered
 
-    from airflow_ml_provider.plan.nodes import Json, Node, Plan
-
-    Lowered: TypeAlias = "Extract | Job | Call"
-
-INSTANCE_TYPE = "ml.t3.medium"
-VOLUME_SIZE_GB = 20
-_INPUT = "/opt/ml/processing/input"
-_MESSAGE = "/opt/ml/output/message"
-_CALL_SECONDS = 900
-# The Glue run ends by its own Timeout first, which says more; it may have to queue before.
-_QUEUE_SECONDS = 1800
-_END_SECONDS = 120
-_MAX_SECONDS = 777_600  # of a processing job: CreateProcessingJob's StoppingCondition
 _OWN_CALLS = {("sagemaker", "create_model"), ("sagemaker", "create_model_package")}
 _BLOCKS = {"then", "otherwise", "body", "fallback"}
 
@@ -47,24 +31,24 @@ def with_worker_jobs(
 ) -> tuple[Plan, list[Finding]]:
     """Make a processing job of each node that the target can't run by itself.
 
-    Order, outputs, retries, fallback, report and timeout stay. The image of an extract is its own
-    or the account's ``worker_image_uri``; that of a Glue run or a call is the account's, else the
-    first extract's, else that of the plan's first processing job. ``account`` also gives role,
-    network, tags and KMS key.
+    Order, outputs, retries, fallback, report and timeout stay. The image of an extract is its own,
+    else the account's ``worker_image_uri``, else another extract's; that of a Glue run or a call is
+    the account's, else the first extract's, else that of the plan's first processing job. Role,
+    network, tags and KMS key are the account's.
 
-    The findings are one for each such node, and what is refused: no image, a value that no
-    environment variable can hold, ``on_empty="skip"``, and fields of such a node's job.
+    The findings say for each such node how it runs, or why it can't: no image, a value that no
+    environment variable can hold, ``on_empty="skip"``. To read fields of its job is refused too.
     """
     nodes = worker_nodes(plan, target)
     if not nodes:
         return plan, []
-    lowering = _Lowering(plan, account or Account())
-    names = {node.name for node in nodes}
+    jobs = WorkerJobs(plan, account or Account())
 
     def change(node: Node) -> Node:
-        return lowering.job(node) if node.name in names else node
+        return jobs.job(node) if _is_lowered(node, target) else node
 
     made = replace(plan, nodes=changed(plan.nodes, change))
+    names = {node.name for node in nodes}
     refused = [
         Finding(
             node.name,
@@ -77,233 +61,22 @@ def with_worker_jobs(
         for one in find(_own(node), (JobField,))
         if one.step in names
     ]
-    return made, [*(one for node in nodes for one in lowering.findings[node.name]), *refused]
+    return made, [*(one for node in nodes for one in jobs.findings[node.name]), *refused]
 
 
 def worker_nodes(plan: Plan, target: str) -> list[Lowered]:
     """List the nodes that run in a worker job on the target, as they are before."""
-    if target not in {"step-functions", "sagemaker"}:
-        return []
-    return [
-        node
-        for node in plan.all_nodes()
-        if isinstance(node, Extract) or (target == "sagemaker" and _has_no_step(node))
-    ]
+    return [node for node in plan.all_nodes() if _is_lowered(node, target)]
 
 
-def _has_no_step(node: Node) -> TypeGuard[Job | Call]:
+def _is_lowered(node: Node, target: str) -> TypeGuard[Lowered]:
+    if isinstance(node, Extract):
+        return target in {"step-functions", "sagemaker"}
     if isinstance(node, Job):
-        return node.kind == "glue"
-    return isinstance(node, Call) and (node.service, node.action) not in _OWN_CALLS
+        return target == "sagemaker" and node.kind == "glue"
+    own = isinstance(node, Call) and (node.service, node.action) not in _OWN_CALLS
+    return target == "sagemaker" and own
 
 
 def _own(node: Node) -> list[Any]:
     return [getattr(node, field.name) for field in fields(node) if field.name not in _BLOCKS]
-
-
-class _Lowering:
-    """Makes the worker jobs of one plan, and keeps what is to be said about each."""
-
-    def __init__(self, plan: Plan, account: Account) -> None:
-        self.plan = plan
-        self.account = account
-        self._place = Place(account, job_prefix="", outputs={})
-        self.findings: dict[str, list[Finding]] = {}
-        self._modules = modules()
-        nodes = list(plan.all_nodes())
-        self._maps = {node.name: node for node in nodes if isinstance(node, Map)}
-        self._mapped = {node.name for one in self._maps.values() for node in all_nodes(one.body)}
-        extracts = [node.job for node in nodes if isinstance(node, Extract)]
-        processing = [
-            node.request
-            for node in nodes
-            if isinstance(node, Job) and node.kind == "sagemaker_processing"
-        ]
-        self._extract_image = next(filter(None, map(_image_of, extracts)), "")
-        # What the account leaves out is taken from a job of the plan.
-        self._like: Json = next(filter(_image_of, [*extracts, *processing]), {})
-
-    def job(self, node: Node) -> Job:
-        """Make the job of one node."""
-        assert isinstance(node, (Extract, Job, Call))  # noqa: S101 - `worker_nodes` has no other
-        feature, what, work = _work(node, self.account)
-        identity: list[Any] = [self.plan.name, node.name, Run.ID]
-        if node.name in self._mapped:
-            # Its address holds the index of the item.
-            identity.append(Output(node.name, "run"))
-        step = written({"step": node.name, "identity": identity, **work}, self._maps)
-        request = self._request(node, step.environment, step_file(step.work))
-        self.findings[node.name] = list(self._judged(node, feature, what, request, step.problems))
-        return Job(
-            name=node.name,
-            after=node.after,
-            kind="sagemaker_processing",
-            request=request,
-            retry=node.retry,
-            fallback=node.fallback,
-            timeout_seconds=_CALL_SECONDS if isinstance(node, Call) else node.timeout_seconds,
-            outputs=_outputs(node),
-            report=node.report if isinstance(node, Job) else None,
-            cache=node.cache if isinstance(node, Job) else None,
-            work=replace(node, fallback=()),
-        )
-
-    def _request(self, node: Lowered, environment: Json, step: Any) -> dict[str, Any]:
-        own = node.job if isinstance(node, Extract) else {}
-        request = merged(
-            {
-                "RoleArn": self.account.role_arn or self._like.get("RoleArn", ""),
-                "AppSpecification": {
-                    "ContainerEntrypoint": ["python3", f"{_INPUT}/worker/run.py"],
-                    "ContainerArguments": [f"{_INPUT}/step/step.json", _MESSAGE],
-                },
-                "ProcessingResources": {
-                    "ClusterConfig": {
-                        "InstanceType": INSTANCE_TYPE,
-                        "InstanceCount": 1,
-                        "VolumeSizeInGB": VOLUME_SIZE_GB,
-                    }
-                },
-                "StoppingCondition": {"MaxRuntimeInSeconds": _seconds(node)},
-                **present(NetworkConfig=self._network(), Tags=self._tags()),
-            },
-            {key: value for key, value in own.items() if value},
-        )
-        inputs = {"worker": self._modules, "step": step}
-        return merged(
-            request,
-            {
-                "AppSpecification": {"ImageUri": self._image(node)},
-                "ProcessingInputs": [
-                    *own.get("ProcessingInputs", ()),
-                    *(_input(name, uri) for name, uri in inputs.items()),
-                ],
-                **_report_output(node),
-                **present(Environment=environment),
-            },
-        )
-
-    def _image(self, node: Lowered) -> str:
-        given = self.account.worker_image_uri
-        if isinstance(node, Extract):
-            return _image_of(node.job) or given or self._extract_image
-        return given or _image_of(self._like)
-
-    def _network(self) -> Json:
-        like = self._like.get("NetworkConfig", {}).get("VpcConfig")
-        return present(VpcConfig=vpc(self._place) or like)
-
-    def _tags(self) -> Any:
-        return self._place.tag_list() or self._like.get("Tags")
-
-    def _judged(
-        self,
-        node: Lowered,
-        feature: str,
-        what: str,
-        request: Json,
-        problems: tuple[str, ...],
-    ) -> Iterator[Finding]:
-        reasons = [f"{problem}; a processing job gets it as a variable" for problem in problems]
-        image = request["AppSpecification"]["ImageUri"]
-        if not image:
-            own = "give SqlExtract(image_uri=...) or " if isinstance(node, Extract) else ""
-            reasons.append(
-                f"it runs in a processing job, whose image is missing; {own}configure "
-                "`worker_image_uri`"
-            )
-        if isinstance(node, Extract) and node.on_empty == "skip":
-            reasons.append(
-                "on_empty='skip' would have to skip what follows; give 'continue' or 'fail'"
-            )
-        alone = () if isinstance(node, Extract) else (replace(node, fallback=()),)
-        if without_role(replace(self.plan, nodes=alone)):
-            reasons.append("role_arn: missing; give it to the step or configure `role_arn`")
-        for reason in reasons:
-            yield Finding(node.name, feature, REFUSED, reason)
-        if not reasons:
-            machine = request["ProcessingResources"]["ClusterConfig"]["InstanceType"]
-            yield Finding(
-                node.name, feature, LOWERED, f"a processing job on {machine} {what} ({image})"
-            )
-
-
-def _work(node: Lowered, account: Account) -> tuple[str, str, dict[str, Any]]:
-    """Give the feature, what the job does about it, and that as JSON."""
-    if isinstance(node, Extract):
-        return "extract", "runs the query", {"extract": _extract(node, account)}
-    if isinstance(node, Job):
-        work = {"request": node.request, "seconds": _seconds(node) - _END_SECONDS}
-        return "glue job", "starts the Glue run and waits for it", {"glue": work}
-    resource = node.resource
-    work = {
-        "service": node.service,
-        "action": node.action,
-        "request": node.request,
-        "resource": resource
-        and {field.name: getattr(resource, field.name) for field in fields(resource)},
-        "creates": node.creates,
-    }
-    return "AWS call", f"calls {node.service} {node.action}", {"call": work}
-
-
-def _extract(node: Extract, account: Account) -> dict[str, Any]:
-    # A query need not use what the run brings, but must use all that it is given.
-    defaults = {key: value for key, value in node.parameters.items() if key in RUN_PARAMETERS}
-    return {
-        "conn_id": node.conn_id,
-        "query": node.query,
-        "table": node.table,
-        "parameters": {k: v for k, v in node.parameters.items() if k not in defaults},
-        "defaults": defaults,
-        "columns": dict(node.columns),
-        "output": node.output,
-        "on_empty": node.on_empty,
-        "kms_key_id": account.kms_key_id,
-        "requirements": list(node.requirements),
-    }
-
-
-def _seconds(node: Lowered) -> int:
-    if isinstance(node, Call):
-        return _CALL_SECONDS
-    seconds = node.timeout_seconds + (_QUEUE_SECONDS if isinstance(node, Job) else 0)
-    return min(seconds, _MAX_SECONDS)
-
-
-def _outputs(node: Lowered) -> Mapping[str, Any]:
-    if isinstance(node, Extract):
-        return {"output": node.output}
-    return node.outputs if isinstance(node, Job) else {}
-
-
-def _report_output(node: Lowered) -> dict[str, Any]:
-    # The Glue run writes the report to S3 itself. SageMaker Pipelines reads a metric only from a
-    # declared output of a processing step: here one into which the job puts nothing.
-    if not isinstance(node, Job) or node.report is None:
-        return {}
-    output = {
-        "OutputName": node.report.output,
-        "S3Output": {
-            "S3Uri": node.outputs[node.report.output],
-            "LocalPath": f"/opt/ml/processing/output/{node.report.output}",
-            "S3UploadMode": "EndOfJob",
-        },
-    }
-    return {"ProcessingOutputConfig": {"Outputs": [output]}}
-
-
-def _input(name: str, uri: Any) -> Json:
-    return {
-        "InputName": name,
-        "S3Input": {
-            "S3Uri": uri,
-            "LocalPath": f"{_INPUT}/{name}",
-            "S3DataType": "S3Prefix",
-            "S3InputMode": "File",
-        },
-    }
-
-
-def _image_of(request: Json) -> str:
-    return request.get("AppSpecification", {}).get("ImageUri") or ""

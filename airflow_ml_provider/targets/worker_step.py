@@ -114,8 +114,9 @@ def written(work: Json, maps: Mapping[str, Map]) -> Written:
 
 
 def _as_text(value: Any) -> Any:
-    # Every variable is a string; what is none by itself the target spells as text.
-    if isinstance(value, (Item, JobField, Metric, Parameter)):
+    # Every variable is a string; what may be none by itself the target spells as text.
+    text = isinstance(value, Parameter) and isinstance(value.default, str)
+    if isinstance(value, (Item, JobField, Metric, Parameter)) and not text:
         return Text.of(value)
     return value
 

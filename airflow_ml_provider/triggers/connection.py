@@ -15,14 +15,17 @@ class AwsConnection:
     aws_conn_id: str | None = "aws_default"
     region_name: str | None = None
 
-    def client(self, service: str, *, repeats: bool = True) -> Any:
+    def client(
+        self, service: str, *, repeats: bool = True, read_timeout_seconds: float | None = None
+    ) -> Any:
         """Make a boto3 client; its retries and timeouts are ours unless the connection has some.
 
         Without ``repeats`` each call is made once, whatever the connection says: for callers that
-        wait trouble out themselves, and for submits that AWS would take for a second job. Reads the
+        wait trouble out themselves, and for submits that AWS would take for a second job.
+        ``read_timeout_seconds`` is for calls that answer late. Reads the
         connection, so it blocks: on an event loop call it in a thread.
         """
-        from airflow_ml_provider.aws.clients import config, once  # noqa: PLC0415 - imports botocore
+        from airflow_ml_provider.aws.clients import config, once, patient  # noqa: PLC0415 - imports botocore
 
         hook = _hook_class()(
             aws_conn_id=self.aws_conn_id, region_name=self.region_name, client_type=service
@@ -30,6 +33,8 @@ class AwsConnection:
         chosen = config().merge(hook.config)
         if not repeats:
             chosen = chosen.merge(once())
+        if read_timeout_seconds is not None:
+            chosen = chosen.merge(patient(read_timeout_seconds))
         return hook.get_client_type(config=chosen)
 
 

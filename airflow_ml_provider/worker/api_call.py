@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import logging
-from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from airflow_ml_provider.aws.validation import coerce, request_problems
@@ -31,9 +29,9 @@ def run(work: Json, connect: Callable[[str], Any]) -> str:
         calls[resource["create"]] = resource["request"]
     calls = _checked(client, service, calls)
     if resource and not _is_there(client, resource):
-        _create(client, resource["create"], calls[resource["create"]], may_exist=True)
-    answer = _create(client, work["action"], calls[work["action"]], may_exist=work["creates"])
-    log.info("%s", json.dumps(answer, default=_plain))
+        _make(client, resource["create"], calls[resource["create"]], may_exist=True)
+    # The answer is not shown: nothing refers to it, and it may hold what is nobody's business.
+    _make(client, work["action"], calls[work["action"]], may_exist=work["creates"])
     return f"{service} {work['action']} was called"
 
 
@@ -63,18 +61,12 @@ def _is_there(client: Any, resource: Json) -> bool:
     return True
 
 
-def _create(client: Any, action: str, request: Json, *, may_exist: bool) -> Any:
+def _make(client: Any, action: str, request: Json, *, may_exist: bool) -> None:
     try:
-        answer = getattr(client, action)(**request)
+        getattr(client, action)(**request)
     except Exception as error:
         said = f"{error_code(error)} {error_message(error)}".lower().replace(" ", "")
         there = any(word in said for word in ("alreadyexist", "resourceinuse", "conflictexception"))
         if not (may_exist and there):
             raise
         log.info("%s: it exists already.", action)
-        return {}
-    return {key: value for key, value in answer.items() if key != "ResponseMetadata"}
-
-
-def _plain(value: Any) -> Any:
-    return value.isoformat() if isinstance(value, date) else str(value)

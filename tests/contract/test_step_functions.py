@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import tarfile
 import time
 from collections.abc import Callable
 from typing import Any
@@ -178,12 +180,7 @@ def test_glue(*, run: Run, client: Client, put: Callable[..., str], role_arn: st
     }
     start = {"JobName.$": "$$.StateMachine.Name", "Arguments": {"--a": "b"}}
     definition = machine(
-        create=task("arn:aws:states:::aws-sdk:glue:createJob", create, Next="again"),
-        again=task(
-            "arn:aws:states:::aws-sdk:glue:createJob",
-            create,
-            Catch=[{"ErrorEquals": ["Glue.AlreadyExistsException"], "Next": "run"}],
-        ),
+        create=task("arn:aws:states:::aws-sdk:glue:createJob", create, Next="run"),
         run=task("arn:aws:states:::glue:startJobRun.sync", start),
     )
     answer = output(run(definition))
@@ -217,7 +214,9 @@ def test_emr_serverless(
 ) -> None:
     emr = client("emr-serverless")
     made = emr.create_application(name=name, releaseLabel="emr-7.5.0", type="SPARK")
-    code = "from pyspark.sql import SparkSession; SparkSession.builder.getOrCreate().range(1).count()"
+    code = (
+        "from pyspark.sql import SparkSession; SparkSession.builder.getOrCreate().range(1).count()"
+    )
     parameters = {
         "ApplicationId": made["applicationId"],
         "ExecutionRoleArn": role_arn,
@@ -233,9 +232,7 @@ def test_emr_serverless(
     assert isinstance(answer["CreatedAt"], int)
 
 
-def test_an_execution_waits_for_another(
-    run: Run, define: Callable[..., str], name: str
-) -> None:
+def test_an_execution_waits_for_another(run: Run, define: Callable[..., str], name: str) -> None:
     inner = machine(only={"Type": "Pass", "Parameters": {"got.$": "$.a"}})
     arn = define(inner, "-inner")
     given = {"StateMachineArn": arn, "Input": {"a.$": "$.x"}, "Name.$": "$$.Execution.Name"}
@@ -243,6 +240,115 @@ def test_an_execution_waits_for_another(
     answer = output(run(machine(start=task(resource, given)), {"x": [1]}))
     assert (answer["Status"], answer["Output"]) == ("SUCCEEDED", {"got": [1]})
     assert f":{name}-inner:" in answer["ExecutionArn"]
+
+
+TRAIN_SCRIPT = """
+import argparse, os, pathlib
+parser = argparse.ArgumentParser()
+parser.add_argument("--depth", type=int)
+depth = parser.parse_args().depth
+pathlib.Path(os.environ["SM_MODEL_DIR"], "factor").write_text("10")
+print(f"score={depth};")
+"""
+SERVE_SCRIPT = """
+import pathlib
+def model_fn(folder):
+    return int(pathlib.Path(folder, "factor").read_text())
+def input_fn(data, content_type):
+    return [int(line) for line in data.split()]
+def predict_fn(numbers, factor):
+    return [number * factor for number in numbers]
+def output_fn(predictions, accept):
+    return ",".join(map(str, predictions)), accept
+"""
+
+
+def source(name: str, text: str) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
+        info = tarfile.TarInfo(name)
+        info.size = len(text)
+        tar.addfile(info, io.BytesIO(text.encode()))
+    return buffer.getvalue()
+
+
+def test_tuning_then_a_model_then_transform(
+    *,
+    run: Run,
+    put: Callable[..., str],
+    read: Callable[[str], bytes],
+    bucket: str,
+    role_arn: str,
+    image: str,
+    name: str,
+) -> None:
+    out = f"s3://{bucket}/{name}"
+    tuning = {
+        "HyperParameterTuningJobName": name[:32],
+        "HyperParameterTuningJobConfig": {
+            "Strategy": "Random",
+            "HyperParameterTuningJobObjective": {"Type": "Maximize", "MetricName": "score"},
+            "ResourceLimits": {"MaxNumberOfTrainingJobs": 1, "MaxParallelTrainingJobs": 1},
+            "ParameterRanges": {
+                "IntegerParameterRanges": [{"Name": "depth", "MinValue": "1", "MaxValue": "6"}]
+            },
+        },
+        "TrainingJobDefinition": {
+            "RoleArn": role_arn,
+            "AlgorithmSpecification": {
+                "TrainingImage": image,
+                "TrainingInputMode": "File",
+                "MetricDefinitions": [{"Name": "score", "Regex": "score=([0-9.]+);"}],
+            },
+            "StaticHyperParameters": {
+                "sagemaker_program": "train.py",
+                "sagemaker_submit_directory": put("t.tar.gz", source("train.py", TRAIN_SCRIPT)),
+            },
+            "OutputDataConfig": {"S3OutputPath": f"{out}/models"},
+            "ResourceConfig": {
+                "InstanceType": "ml.m5.large",
+                "InstanceCount": 1,
+                "VolumeSizeInGB": 1,
+            },
+            "StoppingCondition": {"MaxRuntimeInSeconds": 600},
+        },
+    }
+    container = {
+        "Image": image,
+        "ModelDataUrl.$": (
+            f"States.Format('{out}/models/{{}}/output/model.tar.gz', $.tuning.best)"
+        ),
+        "Environment": {
+            "SAGEMAKER_PROGRAM": "serve.py",
+            "SAGEMAKER_SUBMIT_DIRECTORY": put("s.tar.gz", source("serve.py", SERVE_SCRIPT)),
+        },
+    }
+    data = put("in/a.csv", "1\n2\n").rpartition("/")[0]
+    transform = {
+        "TransformJobName": name,
+        "ModelName": name,
+        "TransformInput": {
+            "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": f"{data}/"}},
+            "ContentType": "text/csv",
+        },
+        "TransformOutput": {"S3OutputPath": f"{out}/scores", "Accept": "text/csv"},
+        "TransformResources": {"InstanceType": "ml.m5.large", "InstanceCount": 1},
+    }
+    model = {"ModelName": name, "PrimaryContainer": container, "ExecutionRoleArn": role_arn}
+    definition = machine(
+        tune=task(
+            "arn:aws:states:::sagemaker:createHyperParameterTuningJob.sync",
+            tuning,
+            ResultSelector={"best.$": "$.BestTrainingJob.TrainingJobName"},
+            ResultPath="$.tuning",
+            Next="model",
+        ),
+        model=task("arn:aws:states:::aws-sdk:sagemaker:createModel", model, Next="transform"),
+        transform=task("arn:aws:states:::sagemaker:createTransformJob.sync", transform),
+    )
+    answer = output(run(definition))
+    assert (answer["TransformJobStatus"], answer["TransformJobName"]) == ("Completed", name)
+    assert read(f"{out}/scores/a.csv.out") == b"10,20"
 
 
 # Retry, Catch, timeouts
@@ -355,12 +461,30 @@ def test_branches_that_catch_finish_all(run: Run) -> None:
     assert (failure(execution), execution["cause"]) == ("Broken", "7 a")
 
 
-def test_an_error_of_the_language_keeps_its_name_in_a_parallel(run: Run) -> None:
+CATCH_ALL = [{"ErrorEquals": ["States.ALL"], "ResultPath": "$.failure", "Next": "caught"}]
+
+
+def test_a_path_that_is_not_there_is_caught_by_nobody(run: Run) -> None:
     late = machine(late={"Type": "Wait", "Seconds": 30})
-    broken = machine(broken={"Type": "Pass", "Parameters": {"x.$": "States.MathAdd($.a, 1)"}})
-    execution = run(machine(both={"Type": "Parallel", "Branches": [broken, late]}))
-    assert failure(execution) in ("States.Runtime", "States.ParameterPathFailure")
+    broken = machine(broken={"Type": "Pass", "Parameters": {"x.$": "$.a"}})
+    both = {"Type": "Parallel", "Branches": [broken, late], "Catch": CATCH_ALL}
+    execution = run(machine(both=both, caught={"Type": "Pass"}))
+    assert failure(execution) == "States.Runtime"
     assert "$.a" in execution["cause"]
+
+
+def test_a_failed_function_keeps_its_name_in_a_parallel(run: Run) -> None:
+    broken = machine(broken={"Type": "Pass", "Parameters": {"x.$": "States.StringToJson('{')"}})
+    both = {"Type": "Parallel", "Branches": [broken], "Catch": CATCH_ALL}
+    answer = output(run(machine(both=both, caught={"Type": "Pass"})))
+    assert answer["failure"]["Error"] == "States.IntrinsicFailure"
+
+
+def test_a_field_of_the_wrong_type(run: Run, training_request: Callable[..., Json]) -> None:
+    request = training_request("", HyperParameters={"depth": 5})
+    execution = run(machine(train=task(TRAIN, request, Catch=CATCH_ALL), caught={"Type": "Pass"}))
+    assert failure(execution) == "States.Runtime"
+    assert "HyperParameters.depth" in execution["cause"]
 
 
 def test_a_failed_branch_stops_the_jobs_of_the_others(
@@ -462,9 +586,7 @@ def approval(queue: str, **fields: Any) -> Json:
 
 
 @pytest.fixture
-def waiting_execution(
-    client: Client, define: Callable[..., str], queue: str
-) -> Callable[..., str]:
+def waiting_execution(client: Client, define: Callable[..., str], queue: str) -> Callable[..., str]:
     def waiting_execution(**fields: Any) -> str:
         arn = define(approval(queue, **fields))
         started = client("stepfunctions").start_execution(
@@ -489,7 +611,7 @@ def test_a_token_ends_the_wait(
     with pytest.raises(ClientError, match="TaskTimedOut"):
         sfn.send_task_success(taskToken=message["token"], output="{}")
     with pytest.raises(ClientError, match="InvalidToken"):
-        sfn.send_task_success(taskToken="nobody's", output="{}")  # noqa: S106
+        sfn.send_task_success(taskToken="nobody's", output="{}")
 
 
 def test_each_try_has_a_token_of_its_own(
@@ -547,7 +669,9 @@ def test_stop_stops_the_job(
     described = ended(execution)
     assert (described["status"], described["error"]) == ("ABORTED", "Stopped")
     assert described["cause"] == "by hand"
-    until(lambda: jobs(NameContains=name)["TrainingJobSummaries"][0]["TrainingJobStatus"] == "Stopped")
+    until(
+        lambda: jobs(NameContains=name)["TrainingJobSummaries"][0]["TrainingJobStatus"] == "Stopped"
+    )
     events = sfn.get_execution_history(executionArn=execution, reverseOrder=True, maxResults=1)
     assert events["events"][0]["type"] == "ExecutionAborted"
     assert sfn.stop_execution(executionArn=execution)["stopDate"] == described["stopDate"]
@@ -596,8 +720,14 @@ def test_a_machine_is_made_once(
         define({"StartAt": "nowhere"}, "-2")
     with pytest.raises(ClientError, match="InvalidDefinition"):
         define(machine(x=task("arn:aws:states:::sagemaker:createNothing.sync", {})), "-3")
+    with pytest.raises(ClientError, match="InvalidDefinition"):
+        define(machine(x={"Type": "Pass", "Parameters": {"x.$": "States.Format('"}}), "-4")
     with pytest.raises(ClientError, match="InvalidName"):
-        sfn.create_state_machine(name=f"{name} 2", definition="{}", roleArn=role_arn)
+        sfn.create_state_machine(
+            name=f"{name} 2",
+            definition=json.dumps(machine(only={"Type": "Succeed"})),
+            roleArn=role_arn,
+        )
 
 
 def test_executions_are_listed_by_status_and_page(
@@ -666,9 +796,12 @@ def test_intrinsic_functions(run: Run) -> None:
         "first.$": "$.list[0].a",
         "all.$": "$.list[*].a",
         "missing.$": "$.list[*].b",
+        "escaped.$": r"States.Format('it\'s \{{}\} \\ é', $.n)",
+        "template.$": "States.Format($.template, $.n)",
     }
     given = {
         "name": "train",
+        "template": "{x} {}",
         "n": 5,
         "at": "2013-08-29T01:02:03+00:00",
         "defaults": {"a": 1, "b": {"x": 1}},
@@ -691,4 +824,6 @@ def test_intrinsic_functions(run: Run) -> None:
         "first": 1,
         "all": [1, [2]],
         "missing": [],
+        "escaped": "it's {5} \\ é",
+        "template": "{x} 5",
     }

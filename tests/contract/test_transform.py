@@ -166,9 +166,7 @@ def test_records_and_answers(
 ) -> None:
     create_model()
     put("in/a.csv", "1\n2\n")
-    request = request_for(
-        {"SplitType": split}, {"AssembleWith": assemble}, BatchStrategy=strategy
-    )
+    request = request_for({"SplitType": split}, {"AssembleWith": assemble}, BatchStrategy=strategy)
     assert finished(request)["TransformJobStatus"] == "Completed"
     assert outputs() == {"a.csv.out": answer}
 
@@ -202,7 +200,10 @@ def test_the_code_may_lie_in_the_artifact(
     put: Callable[..., str],
     outputs: Callable[[], dict[str, str]],
 ) -> None:
-    script = "def model_fn(folder): return 2\ndef transform_fn(model, data, kind, accept): return data * model"
+    script = """
+def model_fn(folder): return 2
+def transform_fn(model, data, content_type, accept): return data * model
+"""
     create_model(None, packed(code__inference_py=script))
     put("in/a.csv", "x")
     assert finished(request_for())["TransformJobStatus"] == "Completed"

@@ -217,9 +217,7 @@ def test_failed_training_jobs_do_not_fail_the_others(
     assert job["BestTrainingJob"]["TunedHyperParameters"] == {"depth": "1"}
 
 
-def test_all_failed(
-    *, finished: Callable[[Json], Json], request_for: Callable[..., Json]
-) -> None:
+def test_all_failed(*, finished: Callable[[Json], Json], request_for: Callable[..., Json]) -> None:
     job = finished(request_for({"IntegerParameterRanges": [INTEGERS]}, script="exit(3)"))
     assert job["HyperParameterTuningJobStatus"] == "Failed"
     assert job["FailureReason"].startswith("All training jobs failed.")

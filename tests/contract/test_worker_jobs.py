@@ -41,6 +41,7 @@ class Blocker:
         if name.split(".")[0] in {"airflow", "tenacity", "rich"}:
             raise ModuleNotFoundError(f"{name} is not in the container", name=name)
 sys.meta_path.insert(0, Blocker())
+print("No Airflow here.")
 """
 
 
@@ -54,7 +55,13 @@ def bare(tmp_path: Path) -> Json:
 
 @pytest.fixture
 def create(
-    client: Callable[[str], Any], bucket: str, name: str, role_arn: str, image: str, bare: Json
+    *,
+    client: Callable[[str], Any],
+    bucket: str,
+    name: str,
+    role_arn: str,
+    image: str,
+    bare: Json,
 ) -> Callable[..., str]:
     """Compile one node for SageMaker, stage its code and create its processing job."""
     root = f"s3://{bucket}/{name}"
@@ -199,7 +206,9 @@ def test_an_extract_writes_what_an_airflow_task_writes(
         path.write_bytes(read(f"s3://{bucket}/{file.key}"))
         tables.append(pq.read_table(path))
     assert tables[0].equals(tables[1])
-    assert str(database) not in "\n".join(messages("/aws/sagemaker/ProcessingJobs", name))
+    log = messages("/aws/sagemaker/ProcessingJobs", name)
+    assert "No Airflow here." in log
+    assert str(database) not in "\n".join(log)
 
 
 def test_a_failure_says_why_in_one_line(

@@ -3,54 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import tarfile
 from pathlib import Path
 
-import pytest
-
-ROOT = Path(__file__).parents[2]
-DAGS = ROOT / "dags"
 DAYS = ("20130829T000000", "20130830T000000", "20130831T000000")
-# What a fresh machine has: no Java, no AWS account.
-ENVIRONMENT = {
-    name: value
-    for name, value in os.environ.items()
-    if not name.startswith(("AWS_", "AIRFLOW", "JAVA"))
-}
-ENVIRONMENT["PATH"] = f"{Path(sys.executable).parent}:/usr/bin:/bin"
-
-
-def airflow_ml(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [Path(sys.executable).with_name("airflow-ml"), *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        env=ENVIRONMENT,
-        check=False,
-    )
-
-
-@pytest.fixture(scope="module")
-def warehouse(tmp_path_factory):
-    file = tmp_path_factory.mktemp("warehouse") / "flights.db"
-    loader = DAGS / "flight_delays" / "warehouse.py"
-    subprocess.run([sys.executable, loader, f"sqlite:///{file}"], check=True)
-    return file
-
-
-@pytest.fixture(scope="module")
-def three_days(tmp_path_factory, warehouse):
-    home = tmp_path_factory.mktemp("home")
-    done = airflow_ml(
-        *("run", "flight_delays_history", "flight_delays@2013-08-29..2013-08-31"),
-        *("--dags", DAGS, "--home", home, "--sqlite", f"warehouse={warehouse}"),
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    latest = home / "runs/latest"
-    return latest, done.stdout, json.loads((latest / "report.json").read_text())
 
 
 def tasks_of(run):
@@ -115,13 +71,9 @@ def test_the_artifacts_are_kept(three_days):
         assert names == ["encoding.json", "model.json", "training.json"]
 
 
-def test_a_backfill_gives_the_same_bytes_for_the_same_day(three_days, tmp_path, warehouse):
+def test_a_backfill_gives_the_same_bytes_for_the_same_day(three_days, run_days, tmp_path):
     first, _, _ = three_days
-    done = airflow_ml(
-        *("run", "flight_delays_history", "flight_delays@2013-08-29"),
-        *("--dags", DAGS, "--home", tmp_path, "--sqlite", f"warehouse={warehouse}"),
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    run_days("2013-08-29", home=tmp_path)
     day = Path("s3/flight-delays/ml/flight_delays", DAYS[0])
     files = [
         "flights/output/part-00000.parquet",
@@ -136,10 +88,11 @@ def test_a_backfill_gives_the_same_bytes_for_the_same_day(three_days, tmp_path, 
         ).read_bytes(), file
 
 
-def test_a_day_without_data_fails_with_the_reason(tmp_path, warehouse):
+def test_a_day_without_data_fails_with_the_reason(tmp_path, warehouse, airflow_ml):
+    dags = Path(__file__).parents[2] / "dags"
     done = airflow_ml(
         *("run", "flight_delays@2014-01-01"),
-        *("--dags", DAGS, "--home", tmp_path, "--sqlite", f"warehouse={warehouse}"),
+        *("--dags", dags, "--home", tmp_path, "--sqlite", f"warehouse={warehouse}"),
     )
     assert done.returncode == 1
     (run,) = json.loads((tmp_path / "runs/latest/report.json").read_text())

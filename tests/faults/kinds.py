@@ -5,10 +5,16 @@ A new kind of the registry is one more line of ``KINDS``.
 
 from __future__ import annotations
 
+import io
+import json
+import math
 import re
+import tarfile
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import ClientError
 from fault import JobCalls
 
 from airflow_ml_provider.jobs.registry import KINDS as REGISTRY
@@ -42,8 +48,8 @@ class Kind:
     jobs: Callable[[Cloud, str, Json], Iterator[str]]
 
 
-def _calls(kind: str, *reads: str, ended: str) -> JobCalls:
-    words = re.compile(rf'"\w*([sS]tate|Status)":\s*"({ended})"'.encode())
+def _calls(kind: str, *reads: str, ended: str, field: str = r"\w*([sS]tate|Status)") -> JobCalls:
+    words = re.compile(rf'"{field}":\s*"({ended})"'.encode())
     return JobCalls(REGISTRY[kind].operation, frozenset(reads), words)
 
 
@@ -56,6 +62,17 @@ def _script(cloud: Cloud, seconds: float) -> str:
     key = f"sleep-{seconds}.py"
     body = f"import time\nprint('works', flush=True)\ntime.sleep({seconds})\n"
     cloud.client("s3").put_object(Bucket=BUCKET, Key=key, Body=body)
+    return f"s3://{BUCKET}/{key}"
+
+
+def _archive(cloud: Cloud, key: str, name: str, text: str) -> str:
+    """Store an archive of one file."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
+        info = tarfile.TarInfo(name)
+        info.size = len(text)
+        tar.addfile(info, io.BytesIO(text.encode()))
+    cloud.client("s3").put_object(Bucket=BUCKET, Key=key, Body=buffer.getvalue())
     return f"s3://{BUCKET}/{key}"
 
 
@@ -82,6 +99,54 @@ def _processing(cloud: Cloud, name: str, seconds: float) -> Json:
     }
 
 
+def _transform(cloud: Cloud, name: str, seconds: float) -> Json:
+    model = f"sleep-{seconds}".replace(".", "-")
+    code = (
+        "import time\nprint('works', flush=True)\n"
+        f"def model_fn(folder): time.sleep({seconds})\n"
+        "def transform_fn(model, data, content_type, accept): return data\n"
+    )
+    artifact = _archive(cloud, f"{model}.tar.gz", "code/inference.py", code)
+    cloud.client("s3").put_object(Bucket=BUCKET, Key="in/a.csv", Body=b"1\n")
+    with suppress(ClientError):  # another cell has made it
+        cloud.client("sagemaker").create_model(
+            ModelName=model,
+            PrimaryContainer={"Image": "python", "ModelDataUrl": artifact},
+            ExecutionRoleArn=ROLE,
+        )
+    source = {"S3DataType": "S3Prefix", "S3Uri": f"s3://{BUCKET}/in/"}
+    return {
+        "ModelName": model,
+        "TransformInput": {"DataSource": {"S3DataSource": source}, "ContentType": "text/csv"},
+        "TransformOutput": {"S3OutputPath": f"s3://{BUCKET}/out/{name}/"},
+        "TransformResources": {"InstanceType": "ml.m5.large", "InstanceCount": 1},
+    }
+
+
+def _tuning(cloud: Cloud, name: str, seconds: float) -> Json:
+    code = f"import time\nprint('works: score=1;', flush=True)\ntime.sleep({seconds})\n"
+    settings = {
+        "sagemaker_program": "train.py",
+        "sagemaker_submit_directory": _archive(cloud, f"train-{seconds}.tar.gz", "train.py", code),
+    }
+    training = _training(cloud, name, seconds)
+    training["AlgorithmSpecification"] = {
+        "TrainingImage": "python",
+        "TrainingInputMode": "File",
+        "MetricDefinitions": [{"Name": "score", "Regex": "score=(.*);"}],
+    }
+    ranges = {"CategoricalParameterRanges": [{"Name": "x", "Values": ["1"]}]}
+    return {
+        "HyperParameterTuningJobConfig": {
+            "Strategy": "Grid",
+            "HyperParameterTuningJobObjective": {"Type": "Maximize", "MetricName": "score"},
+            "ResourceLimits": {"MaxParallelTrainingJobs": 1},
+            "ParameterRanges": ranges,
+        },
+        "TrainingJobDefinition": {**training, "StaticHyperParameters": settings},
+    }
+
+
 def _glue(cloud: Cloud, name: str, seconds: float) -> Json:
     definition = {
         "Role": ROLE,
@@ -103,11 +168,32 @@ def _emr(cloud: Cloud, name: str, seconds: float) -> Json:
     }
 
 
+def _machine(cloud: Cloud, name: str, seconds: float) -> Json:
+    wait = {"Type": "Wait", "Seconds": math.ceil(seconds), "End": True}
+    definition = json.dumps({"StartAt": "wait", "States": {"wait": wait}})
+    made = cloud.client("stepfunctions").create_state_machine(
+        name=name, definition=definition, roleArn=ROLE
+    )
+    return {"stateMachineArn": made["stateMachineArn"], "input": {}}
+
+
+def _pipeline(cloud: Cloud, name: str, seconds: float) -> Json:
+    step = {"Name": "wait", "Type": "Processing", "Arguments": _processing(cloud, name, seconds)}
+    definition = json.dumps({"Version": "2020-12-01", "Steps": [step]})
+    cloud.client("sagemaker").create_pipeline(
+        PipelineName=name, PipelineDefinition=definition, RoleArn=ROLE, ClientRequestToken="0" * 32
+    )
+    return {"PipelineName": name}
+
+
 def _stock_sagemaker(noun: str, request: Callable[..., Json]) -> Callable[..., tuple[str, Json]]:
+    # The operator leaves the first half of this noun out, the service takes 32 characters.
+    short = noun.removeprefix("HyperParameter")
+
     def stock(cloud: Cloud, name: str, seconds: float) -> tuple[str, Json]:
-        config = {f"{noun}JobName": name, **request(cloud, name, seconds)}
+        config = {f"{noun}JobName": name[:32], **request(cloud, name, seconds)}
         options = {"config": config, "check_interval": 1}
-        return f"{_AMAZON}.sagemaker.SageMaker{noun}Operator", options
+        return f"{_AMAZON}.sagemaker.SageMaker{short}Operator", options
 
     return stock
 
@@ -130,9 +216,22 @@ def _stock_emr(cloud: Cloud, name: str, seconds: float) -> tuple[str, Json]:
     return f"{_AMAZON}.emr.EmrServerlessStartJobOperator", options
 
 
+def _stock_machine(cloud: Cloud, name: str, seconds: float) -> tuple[str, Json]:
+    machine = _machine(cloud, name, seconds)["stateMachineArn"]
+    options = {"state_machine_arn": machine, "waiter_delay": 1, "waiter_max_attempts": 600}
+    return f"{_AMAZON}.step_function.StepFunctionStartExecutionOperator", options
+
+
+def _stock_pipeline(cloud: Cloud, name: str, seconds: float) -> tuple[str, Json]:
+    options = {"pipeline_name": _pipeline(cloud, name, seconds)["PipelineName"]}
+    options |= {"wait_for_completion": True, "check_interval": 1}
+    return f"{_AMAZON}.sagemaker.SageMakerStartPipelineOperator", options
+
+
 def _sagemaker_jobs(noun: str) -> Callable[[Cloud, str, Json], Iterator[str]]:
     def jobs(cloud: Cloud, name: str, request: Json) -> Iterator[str]:
-        pages = cloud.client("sagemaker").get_paginator(f"list_{noun.lower()}_jobs")
+        words = re.sub(r"(?<!^)(?=[A-Z])", "_", noun).lower()
+        pages = cloud.client("sagemaker").get_paginator(f"list_{words}_jobs")
         # A name of ours is the DAG's and the task's, shortened, and a hash: that may have it too.
         prefix = f"{name.partition('-')[0]}-"
         for page in pages.paginate(NameContains=prefix):
@@ -159,9 +258,26 @@ def _emr_jobs(cloud: Cloud, name: str, request: Json) -> Iterator[str]:
         yield from (run["state"] for run in page["jobRuns"])
 
 
+def _machine_jobs(cloud: Cloud, name: str, request: Json) -> Iterator[str]:
+    machine = request.get("stateMachineArn") or request["state_machine_arn"]
+    pages = cloud.client("stepfunctions").get_paginator("list_executions")
+    for page in pages.paginate(stateMachineArn=machine):
+        yield from (execution["status"] for execution in page["executions"])
+
+
+def _pipeline_jobs(cloud: Cloud, name: str, request: Json) -> Iterator[str]:
+    pages = cloud.client("sagemaker").get_paginator("list_pipeline_executions")
+    for page in pages.paginate(PipelineName=name):
+        for execution in page["PipelineExecutionSummaries"]:
+            yield execution["PipelineExecutionStatus"]
+
+
 def _sagemaker(noun: str, request: Callable[..., Json]) -> Kind:
     calls = _calls(
-        f"sagemaker_{noun.lower()}", f"Describe{noun}Job", ended="Completed|Failed|Stopped"
+        f"sagemaker_{noun.removeprefix('HyperParameter').lower()}",
+        f"Describe{noun}Job",
+        ended="Completed|Failed|Stopped",
+        field=f"{noun}JobStatus",
     )
     return Kind(calls, request, _stock_sagemaker(noun, request), _sagemaker_jobs(noun))
 
@@ -170,6 +286,8 @@ _RUN_READS = ("GetJobRun", "GetJobRuns", "ListJobRuns")
 KINDS = {
     "sagemaker_training": _sagemaker("Training", _training),
     "sagemaker_processing": _sagemaker("Processing", _processing),
+    "sagemaker_transform": _sagemaker("Transform", _transform),
+    "sagemaker_tuning": _sagemaker("HyperParameterTuning", _tuning),
     "glue": Kind(
         _calls("glue", *_RUN_READS, ended="SUCCEEDED|FAILED|STOPPED|TIMEOUT|ERROR"),
         *(_glue, _stock_glue, _glue_jobs),
@@ -177,5 +295,23 @@ KINDS = {
     "emr_serverless": Kind(
         _calls("emr_serverless", *_RUN_READS, ended="SUCCESS|FAILED|CANCELLED"),
         *(_emr, _stock_emr, _emr_jobs),
+    ),
+    "step_functions_execution": Kind(
+        _calls(
+            "step_functions_execution",
+            *("DescribeExecution", "ListExecutions"),
+            ended="SUCCEEDED|FAILED|TIMED_OUT|ABORTED",
+            field="status",
+        ),
+        *(_machine, _stock_machine, _machine_jobs),
+    ),
+    "sagemaker_pipeline_execution": Kind(
+        _calls(
+            "sagemaker_pipeline_execution",
+            *("DescribePipelineExecution", "ListPipelineExecutions"),
+            ended="Succeeded|Failed|Stopped",
+            field="PipelineExecutionStatus",
+        ),
+        *(_pipeline, _stock_pipeline, _pipeline_jobs),
     ),
 }

@@ -28,7 +28,7 @@ def without_joins(block: Units, names: Names, moved: set[str]) -> Units:
     """
     block = _reachable(block)
     while unit := next((unit for unit in block if unit.fallback), None):
-        block = _behind_fallback(block, unit, names)
+        block = _reachable(_behind_fallback(block, unit, names))
     while unit := next((unit for unit in block if _is_followed_choice(unit, block)), None):
         block = _into_arms(block, unit, names, moved)
     return tuple(
@@ -87,18 +87,21 @@ def _into_arms(block: Units, choice: Unit, names: Names, moved: set[str]) -> Uni
 
 
 def _tail(block: Units, choice: Unit) -> set[str]:
-    """Name what must go into the arms: what follows the choice, and choices that it follows, too.
+    """Name what must go into the arms: what follows the choice, and choices beside it, too.
 
     Of two choices that the same step follows, one has to stand in the arms of the other.
     """
-    choices = {unit.name for unit in block if isinstance(unit.node, Choice)} - {choice.name}
     inside = followers(block, [choice.name])
+    after = {
+        unit.name: {unit.name, *followers(block, [unit.name])}
+        for unit in block
+        if isinstance(unit.node, Choice) and unit is not choice
+    }
     while True:
-        needed = {name for unit in block if unit.name in inside for name in unit.after}
-        more = (needed & choices) - inside
+        more = [name for name in after if name not in inside and after[name] & inside]
         if not more:
             return inside
-        inside |= more | followers(block, more)
+        inside.update(*(after[name] for name in more))
 
 
 def _following(block: Units, old: str, new: Iterable[str]) -> Units:

@@ -113,11 +113,12 @@ def ends(block: Units) -> tuple[str, ...]:
 
 def followers(block: Sequence[Unit], names: Iterable[str]) -> set[str]:
     """Name the steps of a block, given in order, that follow one of ``names``, far or near."""
-    found = set(names)
+    reached, found = set(names), set[str]()
     for unit in block:
-        if found.intersection((*unit.after, unit.failed)):
+        if reached.intersection((*unit.after, unit.failed)):
+            reached.add(unit.name)
             found.add(unit.name)
-    return found.difference(names)
+    return found
 
 
 def copied(block: Units, suffix: str, names: Names, *, count: bool) -> Units:

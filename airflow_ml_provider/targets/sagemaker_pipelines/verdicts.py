@@ -67,6 +67,8 @@ def verdict(use: Use, plan: Plan) -> Finding:
     judged = _SAID.get(use.feature, _KEPT)
     if use.feature == "run parameters":
         judged = _parameters(plan)
+    elif use.feature == "cache":
+        judged = _cache(plan)
     elif isinstance(node, Job) and use.feature == f"{node.kind} job":
         judged = _job(node)
     elif node is not None and use.feature.startswith("metric in a "):
@@ -81,9 +83,7 @@ def verdict(use: Use, plan: Plan) -> Finding:
 def further(plan: Plan) -> Iterator[Finding]:
     """List what concerns this target alone."""
     for node in plan.all_nodes():
-        if isinstance(node, Job) and node.cache:
-            yield Finding(node.name, "cache", *_cache(plan))
-        elif isinstance(node, Invoke):
+        if isinstance(node, Invoke):
             how = f"timeout_seconds={node.timeout_seconds} doesn't count, but the function's own"
             yield Finding(node.name, "timeout", LOWERED, how)
         elif isinstance(node, Fail) and find(node.message, (Metric,)):

@@ -39,12 +39,13 @@ _ACRONYMS = {
     "lakeformation": {"lf": "LF", "saml": "SAML"},
     "quicksight": {"iam": "IAM", "vpc": "VPC"},
     "rds": {"db": "DB"},
-    "redshift-data": {},
     "sagemaker": {"ai": "AI", "ml": "ML"},
     "sns": {"sms": "SMS"},
 }
 # Fields whose value is a map: its keys are the user's own.
-_MAPS = frozenset({"environment", "labels", "metadata", "options", "parameters", "properties", "tags"})
+_MAPS = frozenset(
+    {"environment", "labels", "metadata", "options", "parameters", "properties", "tags"}
+)
 
 
 def resource(service: str, action: str) -> str:
@@ -68,11 +69,20 @@ def error_prefix(service: str) -> str:
 def fields(request: Any) -> Any:
     """Copy a request with the names of its fields in PascalCase, as every integration wants them.
 
-    Keys of maps, such as tags, stay as they are.
+    Keys of maps, such as tags, stay as they are, and so does a request of a service whose own
+    fields are spelled like that.
     """
+    if any(key[:1].isupper() for key in request):
+        return request
+    return _capitalised(request)
+
+
+def _capitalised(request: Any) -> Any:
     if isinstance(request, dict):
         return {
-            key[:1].upper() + key[1:]: value if key in _MAPS else fields(value)
+            key[:1].upper() + key[1:]: value if key in _MAPS else _capitalised(value)
             for key, value in request.items()
         }
-    return [fields(item) for item in request] if isinstance(request, (list, tuple)) else request
+    if isinstance(request, (list, tuple)):
+        return [_capitalised(item) for item in request]
+    return request

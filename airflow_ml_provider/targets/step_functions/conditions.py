@@ -13,6 +13,8 @@ from airflow_ml_provider.pipeline.values import Metric, Parameter, find
 from airflow_ml_provider.targets.step_functions import paths
 
 if TYPE_CHECKING:
+    from typing_extensions import TypeGuard
+
     from airflow_ml_provider.pipeline.conditions import Condition
     from airflow_ml_provider.targets.step_functions.facts import Facts
     from airflow_ml_provider.targets.step_functions.states import States
@@ -45,9 +47,7 @@ def number(path: str) -> dict[str, Any]:
 
     A comparison with what is missing ends the execution; a ``Not`` over it may pass.
     """
-    return {
-        "And": [{"Variable": path, "IsPresent": True}, {"Variable": path, "IsNumeric": True}]
-    }
+    return {"And": [{"Variable": path, "IsPresent": True}, {"Variable": path, "IsNumeric": True}]}
 
 
 def guarded(value: object, following: str, states: States, speller: Speller, facts: Facts) -> str:
@@ -69,7 +69,9 @@ def guarded(value: object, following: str, states: States, speller: Speller, fac
         missing = states.fail(f"{step}: no {'.'.join(metric.path)}", "MetricMissing", cause)
         choices.append({"Not": number(speller.path(metric)), "Next": missing})
     compared = [
-        side for one in find(value, (Comparison,)) for side in find([one.left, one.right], (Parameter,))
+        side
+        for one in find(value, (Comparison,))
+        for side in find([one.left, one.right], (Parameter,))
     ]
     for parameter in dict.fromkeys(compared):
         cause = f"Step {step!r} compares the parameter {parameter.name!r}, which is no number."
@@ -95,5 +97,5 @@ def _comparison(comparison: Comparison, speller: Speller) -> dict[str, Any]:
     return {"Variable": variable, f"{name}Path": speller.path(right)}
 
 
-def _constant(side: object) -> bool:
+def _constant(side: object) -> TypeGuard[float]:
     return isinstance(side, (int, float))

@@ -8,6 +8,7 @@ from airflow_ml_provider.pipeline.frozen import dataclass
 from airflow_ml_provider.pipeline.values import JobField, Metric, find
 from airflow_ml_provider.plan.nodes import Approval, Call, Invoke, Job, Map, all_nodes
 from airflow_ml_provider.targets.step_functions import names, paths
+from airflow_ml_provider.targets.step_functions.retries import tries_after_first
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -66,6 +67,39 @@ class Facts:
     def kept(self, step: str) -> bool:
         """Whether anything of the step is kept in the state."""
         return step in self.fields or step in self.metrics
+
+    def name_length(self, job: Job) -> int:
+        """Give how long the name of a job may be."""
+        return names.SAGEMAKER[job.kind][2] if job.kind in names.SAGEMAKER else names.MAX_NAME
+
+    def is_hashed(self, length: int) -> bool:
+        """Whether a name of that length has room for the hash of the run."""
+        return length >= names.MAX_NAME
+
+    def job_label(self, step: str, length: int, attempts: int) -> str:
+        """Give what the names of a step's jobs begin with, before a hyphen.
+
+        ``length`` is the service's limit, ``attempts`` the number of tries after the first.
+        """
+        unique = names.HASH if self.is_hashed(length) else names.SUFFIX
+        room = length - 1 - unique - 1 - len(str(attempts))
+        return self.labels.of(step, room - (names.INDEX if step in self.map_of else 0))
+
+    def resource_label(self, step: str) -> str:
+        """Give what the name of a resource that a step creates begins with, before a hyphen."""
+        room = names.MAX_NAME - 1 - names.HASH
+        return self.labels.of(step, room - (names.INDEX if step in self.map_of else 0))
+
+
+def name_prefixes(plan: Plan) -> dict[str, str]:
+    """Map each step to what the names of its jobs, or of what it creates, begin with."""
+    facts = Facts.of(plan)
+    return {
+        name: facts.job_label(name, facts.name_length(node), tries_after_first(node.retry)) + "-"
+        if isinstance(node, Job)
+        else facts.resource_label(name) + "-"
+        for name, node in facts.nodes.items()
+    }
 
 
 def references(block: Block) -> list[JobField | Metric]:

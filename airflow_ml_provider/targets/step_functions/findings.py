@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from airflow_ml_provider.plan.nodes import Choice, Extract, Job, Map, blocks_of
 from airflow_ml_provider.pipeline.values import Parameter
+from airflow_ml_provider.plan.nodes import Approval, Extract, Job, Map, blocks_of
 from airflow_ml_provider.targets.features import uses
 from airflow_ml_provider.targets.finding import KEPT, LOWERED, REFUSED, Finding
-from airflow_ml_provider.targets.step_functions.order import structure, waits
+from airflow_ml_provider.targets.step_functions.order import all_before, effective_order
+from airflow_ml_provider.targets.step_functions.structure import is_distributed
 from airflow_ml_provider.targets.step_functions.tasks import JOB_KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from airflow_ml_provider.plan.nodes import Block, Node, Plan
+    from airflow_ml_provider.plan.nodes import Block, Plan
     from airflow_ml_provider.targets.features import Use
 
 # The state of an execution holds 256 KiB; other data needs room beside the items.
@@ -41,6 +42,8 @@ def _finding(use: Use) -> Finding:
             "a job that started and then failed for want of capacity counts as a failed job: "
             "Step Functions gives both the name States.TaskFailed"
         )
+    elif isinstance(node, Approval) and not node.queue_url:
+        verdict, how = REFUSED, "it asks a queue; give Approval(queue_url=...)"
     elif isinstance(node, Map) and feature == "map":
         verdict, how = _map(node)
     elif feature == "map over a parameter":
@@ -49,4 +52,43 @@ def _finding(use: Use) -> Finding:
     elif feature == "data interval":
         verdict = LOWERED
         how = "given in the execution's input, in UTC; without it, the start of the execution"
+    elif feature == "cache":
+        verdict, how = LOWERED, "every run does the work anew: Step Functions keeps no results"
     return Finding(use.step, feature, verdict, how)
+
+
+def _by_class(node: Job) -> bool:
+    return any(
+        one.attempts and one.errors and not {"service", "job"}.issubset(one.errors)
+        for one in node.retry
+    )
+
+
+def _map(node: Map) -> tuple[str, str]:
+    if isinstance(node.items, Parameter):
+        return KEPT, ""
+    size = len(json.dumps(node.items).encode())
+    if size > _MOST_ITEM_BYTES:
+        return REFUSED, (
+            f"its items are {size:,} bytes of JSON, and an execution's state holds 256 KiB; put "
+            "them into S3 and give the keys"
+        )
+    if is_distributed(node):
+        return LOWERED, f"each of its {len(node.items)} items runs as an execution of its own"
+    return KEPT, ""
+
+
+def _orders(block: Block) -> Iterator[Finding]:
+    asked = all_before({node.name: node.after for node in block})
+    for name, waited in effective_order(block).items():
+        if invented := waited - asked[name]:
+            # Those that end before another invented one need no mention.
+            last = sorted(invented.difference(*(asked[one] for one in invented)))
+            how = (
+                f"it also waits for {', '.join(last)}, and does not start if one of them fails: "
+                "states have no order but series and parallel"
+            )
+            yield Finding(name, "order", LOWERED, how)
+    for node in block:
+        for inner in blocks_of(node):
+            yield from _orders(inner)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_ml_provider.plan.nodes import Approval, Call, Fail, Invoke, Job, Map, Choice, blocks_of
+from airflow_ml_provider.plan.nodes import Approval, Call, Invoke, Job, Map, blocks_of
 from airflow_ml_provider.targets.finding import refuse
 from airflow_ml_provider.targets.step_functions import start
 from airflow_ml_provider.targets.step_functions.facts import Facts
@@ -33,7 +33,9 @@ def document(plan: Plan) -> dict[str, Any]:
     refuse(plan.name, "step-functions", findings(plan))
     facts = Facts.of(plan)
     states = States(StateNames(facts.nodes))
-    end = states.add("Done", {"Type": "Succeed"})
+    # What neighbouring states told each other is no result of the execution.
+    result = {f"{name}.$": f"$.{name}" for name in ("run", "parameters", "steps")}
+    end = states.add("Done", {"Type": "Pass", "Parameters": result, "End": True})
     first = block(plan.nodes, end, set(), states, facts)
     first = start.run(first, states, facts)
     return {

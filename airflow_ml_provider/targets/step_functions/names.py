@@ -12,6 +12,22 @@ if TYPE_CHECKING:
 
 # https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
 _STATE_NAME = 80
+MAX_NAME = 63
+"""Of a SageMaker job or model."""
+HASH = 32
+"""Characters of ``$.run.hash``, the MD5 of the execution's id."""
+SUFFIX = 12
+"""Characters of ``$.run.suffix``, the last group of a UUID, where there is no room for the hash."""
+INDEX = 5
+"""Characters of an item's index with its hyphen."""
+# The noun of each kind of SageMaker job, the field of its name, and the longest name; see the API
+# reference of CreateTrainingJob and its sisters.
+SAGEMAKER = {
+    "sagemaker_training": ("TrainingJob", "TrainingJobName", MAX_NAME),
+    "sagemaker_processing": ("ProcessingJob", "ProcessingJobName", MAX_NAME),
+    "sagemaker_transform": ("TransformJob", "TransformJobName", MAX_NAME),
+    "sagemaker_tuning": ("HyperParameterTuningJob", "HyperParameterTuningJobName", 32),
+}
 _DIGEST = 4
 
 

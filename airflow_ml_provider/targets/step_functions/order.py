@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from typing_extensions import TypeAlias
 
+    from airflow_ml_provider.plan.nodes import Block
+
 
 @dataclass(frozen=True)
 class Series:
@@ -58,11 +60,23 @@ def names_of(part: Structure) -> Iterator[str]:
             yield from names_of(inner)
 
 
+def effective_order(block: Block) -> dict[str, set[str]]:
+    """Map each node of a block to all that end before it in the state machine."""
+    return waits(structure({node.name: node.after for node in block})) if block else {}
+
+
 def waits(part: Structure) -> dict[str, set[str]]:
     """Map each name to all that the structure lets end before it."""
     found: dict[str, set[str]] = {}
     _collect_waits(part, set(), found)
     return found
+
+
+def all_before(after: Mapping[str, Collection[str]]) -> dict[str, set[str]]:
+    """Map each name of a DAG to all that must end before it, directly or not."""
+    names = list(after)
+    masks = zip(names, _ancestors(names, after), strict=True)
+    return {name: {names[one] for one in _bits(mask)} for name, mask in masks}
 
 
 def _collect_waits(part: Structure, before: set[str], found: dict[str, set[str]]) -> None:

@@ -38,6 +38,7 @@ _GLUE = (
     "Glue.ThrottlingException",
 )
 _EMR_SERVERLESS = (
+    "EMRServerless.AWSEMRServerlessException",
     "EMRServerless.InternalServerException",
     "EMRServerless.SdkClientException",
     "EMRServerless.ServiceQuotaExceededException",
@@ -100,7 +101,7 @@ def transient(service: tuple[str, ...], attempts: int = 6) -> list[dict[str, Any
             "ErrorEquals": list(service),
             "IntervalSeconds": 2,
             "MaxAttempts": attempts,
-            "BackoffRate": 2,
+            "BackoffRate": 2.0,
             "MaxDelaySeconds": 60,
             "JitterStrategy": "FULL",
         }
@@ -128,7 +129,7 @@ def _retrier(errors: tuple[str, ...], retry: Retry | None) -> dict[str, Any]:
     grows = retry.backoff > 1 and retry.max_delay_seconds > interval
     found["IntervalSeconds"] = interval
     found["MaxAttempts"] = retry.attempts
-    found["BackoffRate"] = retry.backoff if grows else 1
+    found["BackoffRate"] = float(retry.backoff) if grows else 1.0
     if grows:
         found["MaxDelaySeconds"] = retry.max_delay_seconds
     if retry.jitter:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_ml_provider.plan.nodes import Job
-from airflow_ml_provider.targets.step_functions.tasks import SAGEMAKER
 
 if TYPE_CHECKING:
     from airflow_ml_provider.targets.step_functions.facts import Facts
@@ -43,14 +42,14 @@ def run(following: str, states: States, facts: Facts) -> str:
         "steps": {},
     }
     entry = states.add("Run", {"Type": "Pass", "Parameters": made, "Next": following})
-    without = _split("No interval", _BEGAN, _BEGAN, {"key.$": _NAME}, entry, states)
     named: State = {"key.$": _NAME}
+    without = states.add("No interval", {**_split((_BEGAN, _BEGAN), named), "Next": entry})
     if plan.keyed_by == "interval":
         compact = {"key.$": _assembled("{}{}{}T{}{}{}", "$.start")}
         key = {"Type": "Pass", "Parameters": compact, "ResultPath": "$.keyed", "Next": entry}
         named, entry = {}, states.add("Key of the interval", key)
     ends = (f"$.input.{_START}", f"$.input.{_END}")
-    given = _split("Interval", *ends, named, entry, states)
+    given = states.add("Interval", {**_split(ends, named), "Next": entry})
     wrong = states.add(
         "Wrong interval", {"Type": "Fail", "Error": "WrongInput", "Cause": _WRONG_INPUT}
     )
@@ -59,9 +58,7 @@ def run(following: str, states: States, facts: Facts) -> str:
         {"Or": [{"Variable": end, "StringMatches": pattern} for pattern in _UTC]} for end in ends
     ]
     choices = [{"And": [*there, *utc], "Next": given}, {"Or": there, "Next": wrong}]
-    asked = states.add(
-        "Interval given", {"Type": "Choice", "Choices": choices, "Default": without}
-    )
+    asked = states.add("Interval given", {"Type": "Choice", "Choices": choices, "Default": without})
     # Merged in a state of its own, as a function takes no object that is written out.
     merged = {
         "defaults.$": "$.defaults",
@@ -78,17 +75,15 @@ def run(following: str, states: States, facts: Facts) -> str:
     return states.add("Input", {"Type": "Pass", "Parameters": first, "Next": entry})
 
 
-def _split(
-    name: str, start: str, end: str, keyed: State, following: str, states: States
-) -> str:
+def _split(ends: tuple[str, str], keyed: State) -> State:
     parts = {
         "defaults.$": "$.defaults",
         "input.$": "$.input",
-        "start.$": f"States.StringSplit({start}, '-:T.+Z')",
-        "end.$": f"States.StringSplit({end}, '-:T.+Z')",
+        "start.$": f"States.StringSplit({ends[0]}, '-:T.+Z')",
+        "end.$": f"States.StringSplit({ends[1]}, '-:T.+Z')",
         "keyed": keyed,
     }
-    return states.add(name, {"Type": "Pass", "Parameters": parts, "Next": following})
+    return {"Type": "Pass", "Parameters": parts}
 
 
 def _assembled(pattern: str, parts: str) -> str:
@@ -98,9 +93,6 @@ def _assembled(pattern: str, parts: str) -> str:
 
 def _suffix(facts: Facts) -> dict[str, Any]:
     # A tuning job's name is too short for the hash.
-    short = any(
-        isinstance(node, Job) and node.kind in SAGEMAKER and SAGEMAKER[node.kind][2] < 63
-        for node in facts.nodes.values()
-    )
+    lengths = [facts.name_length(node) for node in facts.nodes.values() if isinstance(node, Job)]
     last = "States.ArrayGetItem(States.StringSplit(States.UUID(), '-'), 4)"
-    return {"suffix.$": last} if short else {}
+    return {} if all(map(facts.is_hashed, lengths)) else {"suffix.$": last}

@@ -19,9 +19,10 @@ class States:
     branch becomes its result, so that the others go on; else it ends the execution.
     """
 
-    def __init__(self, names: StateNames, branch: str = "") -> None:
+    def __init__(self, names: StateNames, branch: str = "", *, in_map: bool = False) -> None:
         self.names = names
         self.branch = branch
+        self.in_map = in_map
         self._states: dict[str, State] = {}
         self._failed = ""
 

@@ -6,7 +6,6 @@ later (``live``), so that the state of an execution holds no more than that.
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from airflow_ml_provider.pipeline.values import Parameter
@@ -17,7 +16,7 @@ from airflow_ml_provider.targets.step_functions.facts import needs
 from airflow_ml_provider.targets.step_functions.order import Parallel, Series, names_of, structure
 from airflow_ml_provider.targets.step_functions.states import States
 from airflow_ml_provider.targets.step_functions.tasks import approval, work
-from airflow_ml_provider.targets.step_functions.values import Expression, Speller
+from airflow_ml_provider.targets.step_functions.values import Speller
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -89,8 +88,8 @@ def _choice(node: Choice, following: str, live: set[str], states: States, facts:
 def _parallel(
     part: Parallel, following: str, live: set[str], states: States, facts: Facts
 ) -> tuple[str, set[str]]:
-    members = [sorted(names_of(inner)) for inner in part.parts]
-    name = f"{', '.join(names_of(part))} in parallel"
+    members = [list(names_of(inner)) for inner in part.parts]
+    name = f"{', '.join(names[0] for names in members)} in parallel"
     # Where each step's data lies after the join.
     joined: dict[str, str] = {}
     kept = {step for step in live if facts.kept(step)}
@@ -99,7 +98,7 @@ def _parallel(
     live_before = set(live)
     for number, (inner, names) in enumerate(zip(part.parts, members, strict=True)):
         made = kept & set(names)
-        branches.append(_branch(inner, made, f"branch {number + 1} of {name}", states, facts))
+        branches.append(_branch(inner, made, f"Branch of {names[0]}", states, facts))
         live_before |= needs(facts.nodes[one] for one in names)
         if made:
             selector[f"b{number}.$"] = f"$[{number}]"
@@ -123,7 +122,7 @@ def _parallel(
 def _branch(
     part: Structure, made: set[str], name: str, states: States, facts: Facts
 ) -> dict[str, Any]:
-    inner = States(states.names, name)
+    inner = States(states.names, name, in_map=states.in_map)
     steps = {f"{facts.keys[step]}.$": facts.path(step) for step in sorted(made)}
     end = inner.add(f"{name}: done", {"Type": "Pass", "Parameters": {"steps": steps}, "End": True})
     return inner.machine(_part(part, end, made, inner, facts)[0])
@@ -136,26 +135,27 @@ def _join(
     common = [paths.RUN, paths.PARAMETERS]
     if states.in_map:
         common += [paths.ITEM, paths.INDEX]
-    fields = {f"{path.removeprefix('$.')}.$": path for path in common}
-    return {"Type": "Pass", "Parameters": {**fields, "steps": steps}}
+    return {"Type": "Pass", "Parameters": {**_fields(common), "steps": steps}}
 
 
 def _map(node: Map, following: str, states: States, facts: Facts) -> str:
-    items = node.items
-    inner = States(states.names, f"an item of {node.name}", in_map=True)
+    inner = States(states.names, f"Item of {node.name}", in_map=True)
     end = inner.add(f"{inner.branch}: done", {"Type": "Pass", "Result": {}, "End": True})
     machine = inner.machine(block(node.body, end, set(), inner, facts))
-    distributed = is_distributed(node)
-    mode = {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"} if distributed else {"Mode": "INLINE"}
-    given = isinstance(items, Parameter)
+    mode = {"Mode": "INLINE"}
+    if is_distributed(node):
+        mode = {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}
+    items = paths.JOINED
+    if isinstance(node.items, Parameter):
+        items = paths.below(paths.PARAMETERS, node.items.name)
     passed = (paths.RUN, paths.PARAMETERS, paths.STEPS)
     entry = states.add(
         node.name,
         {
             "Type": "Map",
-            "ItemsPath": paths.below(paths.PARAMETERS, items.name) if given else paths.JOINED,
+            "ItemsPath": items,
             "ItemSelector": {
-                **{f"{path.removeprefix('$.')}.$": path for path in passed},
+                **_fields(passed),
                 "item.$": "$$.Map.Item.Value",
                 "index.$": "$$.Map.Item.Index",
             },
@@ -168,20 +168,19 @@ def _map(node: Map, following: str, states: States, facts: Facts) -> str:
         },
         is_step=True,
     )
-    if given:
+    if isinstance(node.items, Parameter):
         return entry
-    state = {"Type": "Pass", "Result": list(items), "ResultPath": paths.JOINED, "Next": entry}
+    state = {"Type": "Pass", "Result": list(node.items), "ResultPath": items, "Next": entry}
     return states.add(f"{node.name}: items", state)
+
+
+def _fields(of: Iterable[str]) -> dict[str, str]:
+    return {f"{path.removeprefix('$.')}.$": path for path in of}
 
 
 def is_distributed(node: Map) -> bool:
     """Whether each item of a map becomes an execution of its own."""
     return not isinstance(node.items, Parameter) and len(node.items) > INLINE_ITEMS
-
-
-def size_of(node: Map) -> int:
-    """Give the bytes that a map's given items take in the state."""
-    return len(json.dumps(node.items).encode()) if isinstance(node.items, tuple) else 0
 
 
 def _ended(name: str, following: str, states: States) -> str:

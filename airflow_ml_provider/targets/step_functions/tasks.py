@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from airflow_ml_provider.pipeline.values import JobField
 from airflow_ml_provider.plan.nodes import Call, Invoke, Job
+from airflow_ml_provider.targets.approval_relay import HEARTBEAT_SECONDS
 from airflow_ml_provider.targets.step_functions import aws_sdk, paths, reports, retries
 from airflow_ml_provider.targets.step_functions.conditions import guarded
 from airflow_ml_provider.targets.step_functions.facts import PACKAGE_ARN
+from airflow_ml_provider.targets.step_functions.names import MAX_NAME, SAGEMAKER
 from airflow_ml_provider.targets.step_functions.values import Speller
 
 if TYPE_CHECKING:
@@ -19,16 +21,7 @@ if TYPE_CHECKING:
 QUEUE_SECONDS = 1800
 """How much longer than the job itself its state may last: machines are waited for."""
 CALL_SECONDS = 300
-# https://docs.aws.amazon.com/step-functions/latest/dg/connect-sagemaker.html and, for the lengths,
-# the API reference of each Create call.
-SAGEMAKER = {
-    "sagemaker_training": ("TrainingJob", "TrainingJobName", 63),
-    "sagemaker_processing": ("ProcessingJob", "ProcessingJobName", 63),
-    "sagemaker_transform": ("TransformJob", "TransformJobName", 63),
-    "sagemaker_tuning": ("HyperParameterTuningJob", "HyperParameterTuningJobName", 32),
-}
 JOB_KINDS = frozenset({*SAGEMAKER, "glue", "emr_serverless"})
-_TOKEN_LENGTH = 63
 _EXISTS = ("Glue.AlreadyExistsException", "Glue.IdempotentParameterMismatchException")
 _THERE_ALREADY = {
     "Cause": ("*already exist*", "*Already exist*", "*already in use*"),
@@ -80,11 +73,14 @@ def approval(node: Approval, following: str, states: States, facts: Facts) -> st
     }
     speller = Speller(facts, node.name)
     message = {"token.$": "$$.Task.Token", **speller.template(body)}
+    # The relay that answers gives a sign of life each time it finds no decision.
+    beat = {"HeartbeatSeconds": HEARTBEAT_SECONDS}
     state: State = {
         "Type": "Task",
         "Resource": "arn:aws:states:::sqs:sendMessage.waitForTaskToken",
         "Parameters": {**speller.template({"QueueUrl": node.queue_url}), "MessageBody": message},
         "TimeoutSeconds": node.timeout_seconds,
+        **(beat if node.timeout_seconds > HEARTBEAT_SECONDS else {}),
         **states.catch(),
         "ResultPath": None,
         "Next": following,
@@ -126,7 +122,7 @@ def _job(node: Job, speller: Speller) -> State:
         parameters = speller.template(request)
     elif node.kind == "emr_serverless":
         resource = "arn:aws:states:::emr-serverless:startJobRun.sync"
-        name = speller.job_name(_TOKEN_LENGTH, tries).text
+        name = speller.job_name(MAX_NAME, tries).text
         parameters = {"Name.$": name, "ClientToken.$": name}
         parameters |= speller.template(aws_sdk.fields(request))
     else:
@@ -191,9 +187,7 @@ def _ensured(node: Call, entry: str, states: States, speller: Speller) -> str:
     return states.add(f"{node.name}: describe", describe)
 
 
-def _defined(
-    node: Job, entry: str, fallback: str | None, states: States, speller: Speller
-) -> str:
+def _defined(node: Job, entry: str, fallback: str | None, states: States, speller: Speller) -> str:
     definition, name = node.request["Definition"], node.request["JobName"]
     update = {
         "JobName": name,

@@ -32,9 +32,7 @@ if TYPE_CHECKING:
 
 MAX_CALLS = 10
 """Intrinsic functions that one field may hold, nested ones counted."""
-RETRY_COUNT = "$$.State.RetryCount"
-_HASH, _SUFFIX = 32, 12
-_INDEX = 5  # a hyphen and four digits
+_RETRY_COUNT = "$$.State.RetryCount"
 
 
 @dataclass(frozen=True)
@@ -44,6 +42,9 @@ class Expression:
     text: str
     calls: int = 0
     is_text: bool = True
+
+
+_HASH = Expression(paths.below(paths.RUN, "hash"))
 
 
 class Speller:
@@ -57,7 +58,6 @@ class Speller:
         self.values: dict[str, Any] = {}
         self.step = step
         self._facts = facts
-        self._in_map = step in facts.map_of
 
     def template(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         """Spell an object: a field whose value is only known in the run is called ``<name>.$``."""
@@ -72,7 +72,8 @@ class Speller:
 
     def path(self, value: Any) -> str:
         """Give the path of a value that is one field of the state, such as a metric."""
-        return self._value(value).text
+        path: str = self._value(value).text
+        return path
 
     def s3_object(self, prefix: Any, file: str) -> dict[str, Any]:
         """Spell ``Bucket`` and ``Key`` of a file below an S3 prefix of the plan."""
@@ -92,13 +93,14 @@ class Speller:
         A try has a name of its own as a name can't be used twice. ``length`` is the service's
         limit, ``attempts`` the number of tries after the first.
         """
-        room = length - 1 - len(str(attempts)) - (_INDEX if self._in_map else 0)
-        hashed = room - _HASH > 1
-        unique = Expression(paths.below(paths.RUN, "hash" if hashed else "suffix"))
-        label = self._facts.labels.of(self.step, room - (_HASH if hashed else _SUFFIX) - 1)
-        return self._joined(
-            [f"{label}-", unique, *self._index("-"), "-", Expression(RETRY_COUNT, is_text=False)]
+        hashed = self._facts.is_hashed(length)
+        unique = _HASH if hashed else Expression(paths.below(paths.RUN, "suffix"))
+        label = self._facts.job_label(self.step, length, attempts)
+        number = Expression(_RETRY_COUNT, is_text=False)
+        name: Expression = self._joined(
+            [f"{label}-", unique, *self._index(self.step, "-"), "-", number]
         )
+        return name
 
     def _json(self, value: Any) -> Any:
         if isinstance(value, dict):
@@ -142,12 +144,14 @@ class Speller:
 
     def _value(self, value: Any) -> Any:
         facts = self._facts
+        if isinstance(value, Run):
+            return Expression(paths.below(paths.RUN, value.value))
         if isinstance(value, Parameter):
             path = paths.below(paths.PARAMETERS, value.name)
             return Expression(path, is_text=False)
         if isinstance(value, JobField):
-            path = answered(value.path, facts.nodes[value.step])
-            return Expression(facts.path(value.step, *path), is_text=False)
+            field = answered(value.path, facts.nodes[value.step])
+            return Expression(facts.path(value.step, *field), is_text=False)
         if isinstance(value, Metric):
             path = facts.path(value.step, paths.REPORT, *value.path)
             return Expression(path, is_text=False)
@@ -156,45 +160,41 @@ class Speller:
         return self._joined(self._parts(value))
 
     def _parts(self, value: Any) -> list[Any]:
+        """Take a value apart into text and expressions that are to be joined."""
         plan = self._facts.plan
-        if isinstance(value, Run):
-            return [Expression(paths.below(paths.RUN, value.value))]
+        if isinstance(value, Text):
+            return [part for inner in value.parts for part in self._parts(inner)]
         if isinstance(value, Output):
             place = [f"{plan.root}/{plan.name}/", *self._parts(Run.KEY), f"/{value.step}/"]
-            index = self._index("", "/") if value.step in self._facts.map_of else []
-            return [*place, *index, f"{value.name}/"]
+            return [*place, *self._index(value.step, "", "/"), f"{value.name}/"]
         if isinstance(value, Dataset):
             return [f"{plan.root}/datasets/{value.name}/"]
         if isinstance(value, ResourceName):
-            in_map = value.step in self._facts.map_of
-            length = 63 - _HASH - 1 - (_INDEX if in_map else 0)
-            label = self._facts.labels.of(value.step, length)
-            unique = Expression(paths.below(paths.RUN, "hash"))
-            return [f"{label}-", unique, *(self._index("-") if in_map else [])]
+            label = self._facts.resource_label(value.step)
+            return [f"{label}-", _HASH, *self._index(value.step, "-")]
         if isinstance(value, Token):
             # Hashed, so that it fits what every service allows in a client token.
-            run = Expression(paths.below(paths.RUN, "hash"))
-            whole = self._joined([run, f" {self.step}", *self._index(" ")])
+            whole = self._joined([_HASH, f" {self.step}", *self._index(self.step, " ")])
             return [Expression(f"States.Hash({whole.text}, 'MD5')", whole.calls + 1)]
-        if isinstance(value, Text):
-            return [part for inner in value.parts for part in self._parts(inner)]
-        if isinstance(value, VALUES):
-            return [self._value(value)]
-        return [str(value)]
+        return [self._value(value) if isinstance(value, VALUES) else str(value)]
 
-    def _index(self, before: str, after: str = "") -> list[Any]:
+    def _index(self, step: str, before: str, after: str = "") -> list[Any]:
         index = Expression(paths.INDEX, is_text=False)
-        return [before, index, after] if self._in_map else []
+        return [before, index, after] if step in self._facts.map_of else []
 
     def _joined(self, parts: list[Any]) -> Any:
         dynamic = [part for part in parts if isinstance(part, Expression)]
         if not dynamic:
             return "".join(parts)
-        if len(dynamic) == 1 and dynamic[0].is_text and not any(
-            part for part in parts if isinstance(part, str)
+        if (
+            len(dynamic) == 1
+            and dynamic[0].is_text
+            and not any(part for part in parts if isinstance(part, str))
         ):
             return dynamic[0]
-        pattern = "".join("{}" if isinstance(part, Expression) else _escaped(part) for part in parts)
+        pattern = "".join(
+            "{}" if isinstance(part, Expression) else _escaped(part) for part in parts
+        )
         arguments = [self._argument(part) for part in dynamic]
         calls = sum(part.calls for part in arguments)
         if calls >= MAX_CALLS:

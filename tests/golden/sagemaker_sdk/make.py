@@ -80,7 +80,9 @@ def retries(attempts: int) -> list[StepRetryPolicy | SageMakerJobStepRetryPolicy
     how = {"interval_seconds": 60, "backoff_rate": 2.0, "max_attempts": attempts}
     of_job = SageMakerJobExceptionTypeEnum
     return [
-        StepRetryPolicy([StepExceptionTypeEnum.SERVICE_FAULT, StepExceptionTypeEnum.THROTTLING], **how),
+        StepRetryPolicy(
+            [StepExceptionTypeEnum.SERVICE_FAULT, StepExceptionTypeEnum.THROTTLING], **how
+        ),
         SageMakerJobStepRetryPolicy(
             [of_job.INTERNAL_ERROR, of_job.CAPACITY_ERROR, of_job.RESOURCE_LIMIT], **how
         ),
@@ -89,20 +91,29 @@ def retries(attempts: int) -> list[StepRetryPolicy | SageMakerJobStepRetryPolicy
 
 report = PropertyFile(name="Report", output_name="report", path="evaluation.json")
 processor = Processor(
-    ROLE, IMAGE, 1, "ml.m5.xlarge", entrypoint=["python3", "run.py"], volume_size_in_gb=30,
-    max_runtime_in_seconds=3600, sagemaker_session=session,
+    ROLE,
+    IMAGE,
+    1,
+    "ml.m5.xlarge",
+    entrypoint=["python3", "run.py"],
+    volume_size_in_gb=30,
+    max_runtime_in_seconds=3600,
+    sagemaker_session=session,
 )
 evaluate = ProcessingStep(
     "evaluate",
     step_args=processor.run(
         inputs=[
             ProcessingInput(
-                s3("features", "test"), "/opt/ml/processing/input/data", input_name="data",
+                s3("features", "test"),
+                "/opt/ml/processing/input/data",
+                input_name="data",
             )
         ],
         outputs=[
             ProcessingOutput(
-                output_name="report", source="/opt/ml/processing/output/report",
+                output_name="report",
+                source="/opt/ml/processing/output/report",
                 destination=s3("evaluate", "report"),
             )
         ],
@@ -113,8 +124,15 @@ evaluate = ProcessingStep(
     retry_policies=retries(2),
 )
 estimator = Estimator(
-    IMAGE, ROLE, 1, "ml.m5.xlarge", volume_size=30, max_run=3600, output_path=s3("train", "model"),
-    hyperparameters={"max_depth": Join(on="", values=[depth])}, sagemaker_session=session,
+    IMAGE,
+    ROLE,
+    1,
+    "ml.m5.xlarge",
+    volume_size=30,
+    max_run=3600,
+    output_path=s3("train", "model"),
+    hyperparameters={"max_depth": Join(on="", values=[depth])},
+    sagemaker_session=session,
     disable_profiler=True,
 )
 train = TrainingStep(
@@ -124,9 +142,13 @@ train = TrainingStep(
     retry_policies=retries(5),
 )
 tuner = HyperparameterTuner(
-    estimator, "auc", {"max_depth": IntegerParameter(2, 9)},
-    metric_definitions=[{"Name": "auc", "Regex": "auc=(.*)"}], strategy="Random",
-    max_jobs=4, max_parallel_jobs=2,
+    estimator,
+    "auc",
+    {"max_depth": IntegerParameter(2, 9)},
+    metric_definitions=[{"Name": "auc", "Regex": "auc=(.*)"}],
+    strategy="Random",
+    max_jobs=4,
+    max_parallel_jobs=2,
 )
 tune = TuningStep("tune", step_args=tuner.fit({"train": TrainingInput(s3("features", "train"))}))
 artifact = train.properties.ModelArtifacts.S3ModelArtifacts
@@ -138,8 +160,13 @@ model = CreateModelStep(
 score = TransformStep(
     "score",
     transformer=Transformer(
-        model.properties.ModelName, 1, "ml.m5.xlarge", strategy="MultiRecord",
-        output_path=s3("score", "output"), accept="text/csv", sagemaker_session=session,
+        model.properties.ModelName,
+        1,
+        "ml.m5.xlarge",
+        strategy="MultiRecord",
+        output_path=s3("score", "output"),
+        accept="text/csv",
+        sagemaker_session=session,
     ),
     inputs=TransformInput(s3("features", "test"), content_type="text/csv", split_type="Line"),
 )

@@ -47,9 +47,7 @@ daily = EMRServerlessStep(
         )
     ],
 )
-caught = FailStep(
-    "caught", "no data", depends_on=[StepDependency(daily, TriggerCondition.FAILED)]
-)
+caught = FailStep("caught", "no data", depends_on=[StepDependency(daily, TriggerCondition.FAILED)])
 session = PipelineSession(
     boto_session=boto3.Session(region_name="eu-central-1"), default_bucket="bucket"
 )

@@ -11,6 +11,7 @@ from airflow_ml_provider.extract.connect import BadConnection, Connection, conne
 
 PASSWORD = "p@ss:/w?rd#1"
 QUOTED = "p%40ss%3A%2Fw%3Frd%231"
+EXTRA = "%7B%22sslmode%22%3A+%22require%22%7D"
 
 
 def driver(monkeypatch, name, error=None):
@@ -39,8 +40,7 @@ def missing(monkeypatch, *names):
     [
         f"postgres://us%40er:{QUOTED}@db.example.com:5433/warehouse?sslmode=require",
         f"postgresql://us%40er:{QUOTED}@db.example.com:5433/warehouse?sslmode=require",
-        f"postgres://us%40er:{QUOTED}@db.example.com:5433/warehouse"
-        "?__extra__=%7B%22sslmode%22%3A+%22require%22%7D",
+        f"postgres://us%40er:{QUOTED}@db.example.com:5433/warehouse?__extra__={EXTRA}",
         json.dumps(
             {
                 "conn_type": "postgresql",

@@ -16,7 +16,7 @@ from airflow_ml_provider._compat import (
 from airflow_ml_provider.jobs.state import Phase
 from airflow_ml_provider.operators import remote_job
 from airflow_ml_provider.operators.remote_job import RemoteJobOperator
-from airflow_ml_provider.operators.spell import codes_of, spell
+from airflow_ml_provider.targets.airflow_values import Speller, codes_of
 from airflow_ml_provider.operators.task_token import client_token, task_token
 from airflow_ml_provider.pipeline.values import Code, Text, Token
 
@@ -358,7 +358,7 @@ def test_code_and_token_are_put_into_the_request(kind, clients, context, script,
     )
     kind.born = Phase.SUCCEEDED
     operator(
-        request=spell(request),
+        request=Speller().template(request),
         code=codes_of(request),
         code_folder=str(script.parent),
         code_root="s3://lake/ml",

@@ -40,9 +40,7 @@ def test_good_steps(tmp_path):
     for name in ("t.py", "e.py", "s.py", "c.py"):
         (tmp_path / name).touch()
     tune = tuning(ranges={"eta": ContinuousRange(Parameter("low", 0.1), 1)})
-    model = Model(
-        "model", artifact=tune.artifact, image_uri="i", script="s.py", modules=("c.py",)
-    )
+    model = Model("model", artifact=tune.artifact, image_uri="i", script="s.py", modules=("c.py",))
     predict = transform(model=model)
     scores = Evaluation(
         "scores", script="e.py", image_uri="i", model=tune.artifact, data=predict.output
@@ -100,8 +98,10 @@ def test_a_models_script_must_be_there(tmp_path):
         ),
         (
             tuning(ranges={"x": IntegerRange(1, 2, "Log")}),
-            "ranges: 'x' has scaling_type 'Log', which is none of Auto, Linear, Logarithmic, "
-            "ReverseLogarithmic",
+            (
+                "ranges: 'x' has scaling_type 'Log', which is none of Auto, Linear, Logarithmic, "
+                "ReverseLogarithmic"
+            ),
         ),
         (
             tuning(ranges={"x": ContinuousRange(2, 1)}),
@@ -115,7 +115,10 @@ def test_a_models_script_must_be_there(tmp_path):
             tuning(ranges={"x": ContinuousRange(0, 1, "Logarithmic")}),
             "ranges: 'x' has min_value 0; on a Logarithmic scale it is above 0",
         ),
-        (transform(split_type="Row"), "split_type: 'Row' is none of None, Line, RecordIO, TFRecord"),
+        (
+            transform(split_type="Row"),
+            "split_type: 'Row' is none of None, Line, RecordIO, TFRecord",
+        ),
         (transform(strategy="One"), "strategy: 'One' is none of MultiRecord, SingleRecord"),
         (transform(assemble_with=""), "assemble_with: '' is none of None, Line"),
         (

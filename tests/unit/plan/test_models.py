@@ -93,7 +93,7 @@ def test_tuning():
     }
     definition = node.request["TrainingJobDefinition"]
     assert definition["StaticHyperParameters"] == {
-        "rounds": Text.of(100),
+        "rounds": "100",
         "sagemaker_program": "train.py",
         "sagemaker_submit_directory": Code(("jobs/train.py",), "tar"),
     }
@@ -175,9 +175,7 @@ def test_transform():
         "ModelName": ResourceName("model"),
         "BatchStrategy": "MultiRecord",
         "TransformInput": {
-            "DataSource": {
-                "S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://lake/new/"}
-            },
+            "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://lake/new/"}},
             "ContentType": "text/csv",
             "SplitType": "Line",
         },

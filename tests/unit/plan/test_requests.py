@@ -7,12 +7,14 @@ from airflow_ml_provider.pipeline import (
     EmrServerless,
     Evaluation,
     Glue,
+    Metric,
     Notify,
     Output,
     Parameter,
     Processing,
     RegisterModel,
     RemoteJob,
+    Run,
     SparkTransform,
     Text,
     Training,
@@ -20,7 +22,7 @@ from airflow_ml_provider.pipeline import (
 from airflow_ml_provider.pipeline.values import Code, Token
 from airflow_ml_provider.plan.build import job
 from airflow_ml_provider.plan.calls import notify_call, register_call
-from airflow_ml_provider.plan.place import Place, merged, present
+from airflow_ml_provider.plan.place import Place, as_texts, merged, present
 
 ROLE = "arn:aws:iam::123456789012:role/ml"
 ACCOUNT = Account(
@@ -72,7 +74,7 @@ def test_glue():
             "--enable-continuous-cloudwatch-log": "true",
             "--flights": "s3://lake/f/",
             "--output": Output("daily", "output"),
-            "--days": 35,
+            "--days": "35",
         },
         "WorkerType": "G.1X",
         "NumberOfWorkers": 4,
@@ -144,7 +146,7 @@ def test_processing():
         "AppSpecification": {
             "ImageUri": "image",
             "ContainerEntrypoint": ["python3", "/opt/ml/processing/input/code/features.py"],
-            "ContainerArguments": ["--days", 7],
+            "ContainerArguments": ["--days", "7"],
         },
         "ProcessingInputs": [
             {
@@ -221,7 +223,7 @@ def test_training():
         },
         "HyperParameters": {
             "depth": Text.of(Parameter("depth", 6)),
-            "eta": Text.of(0.1),
+            "eta": "0.1",
             "sagemaker_program": "train.py",
             "sagemaker_submit_directory": Code(("jobs/train.py",), "tar"),
         },
@@ -307,3 +309,9 @@ def test_merged_goes_deep_into_objects_only():
 
 def test_present_drops_what_is_empty():
     assert present(A=None, B="", C=[], D={}, E=0, F=False, G="x") == {"E": 0, "F": False, "G": "x"}
+
+
+def test_arguments_are_text():
+    metric = Metric("evaluate", ("auc",))
+    found = as_texts({"a": 1, "b": 0.5, "c": True, "d": "x", "e": metric, "f": Run.KEY})
+    assert found == {"a": "1", "b": "0.5", "c": "true", "d": "x", "e": Text.of(metric), "f": Run.KEY}

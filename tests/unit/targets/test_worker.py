@@ -219,6 +219,12 @@ def test_a_glue_run_becomes_a_processing_job():
     )
 
 
+def test_a_glue_run_is_not_cached():
+    job, (_, finding) = lowered(replace(GLUE, cache="P7D"))
+    assert job.cache is None
+    assert (finding.feature, finding.verdict) == ("cache", "lowered")
+
+
 def test_the_report_of_a_glue_run_is_an_output_that_can_be_read():
     node = replace(GLUE, report=Report("window", "report.json"))
     job, _ = lowered(node)

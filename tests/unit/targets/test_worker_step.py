@@ -32,9 +32,10 @@ def a_map(items):
 def test_values_become_variables_and_keep_their_type():
     work = {
         "same": [Run.KEY, Run.KEY],
+        "since": Parameter("since", "monday"),
         "depth": Parameter("depth", 6),
         "rate": Parameter("rate", 0.5),
-        "fast": Parameter("fast", False),
+        "fast": Parameter("fast", default=False),
         "auc": Metric("evaluate", ("auc",)),
         "model": JobField("train", ("ModelArtifacts", "S3ModelArtifacts")),
         "data": Output("features", "train"),
@@ -50,22 +51,24 @@ def test_values_become_variables_and_keep_their_type():
             {"$value": "AIRFLOW_ML_VALUE_1", "type": "string"},
             {"$value": "AIRFLOW_ML_VALUE_1", "type": "string"},
         ],
-        "depth": {"$value": "AIRFLOW_ML_VALUE_2", "type": "integer"},
-        "rate": {"$value": "AIRFLOW_ML_VALUE_3", "type": "number"},
-        "fast": {"$value": "AIRFLOW_ML_VALUE_4", "type": "boolean"},
-        "auc": {"$value": "AIRFLOW_ML_VALUE_5", "type": "number"},
-        "model": {"$value": "AIRFLOW_ML_VALUE_6", "type": "string"},
-        "data": {"$value": "AIRFLOW_ML_VALUE_7", "type": "string"},
-        "history": {"$value": "AIRFLOW_ML_VALUE_8", "type": "string"},
-        "script": {"$value": "AIRFLOW_ML_VALUE_9", "type": "string"},
-        "name": {"$value": "AIRFLOW_ML_VALUE_10", "type": "string"},
+        "since": {"$value": "AIRFLOW_ML_VALUE_2", "type": "string"},
+        "depth": {"$value": "AIRFLOW_ML_VALUE_3", "type": "integer"},
+        "rate": {"$value": "AIRFLOW_ML_VALUE_4", "type": "number"},
+        "fast": {"$value": "AIRFLOW_ML_VALUE_5", "type": "boolean"},
+        "auc": {"$value": "AIRFLOW_ML_VALUE_6", "type": "number"},
+        "model": {"$value": "AIRFLOW_ML_VALUE_7", "type": "string"},
+        "data": {"$value": "AIRFLOW_ML_VALUE_8", "type": "string"},
+        "history": {"$value": "AIRFLOW_ML_VALUE_9", "type": "string"},
+        "script": {"$value": "AIRFLOW_ML_VALUE_10", "type": "string"},
+        "name": {"$value": "AIRFLOW_ML_VALUE_11", "type": "string"},
         "literals": [None, True, 1, 0.5, "text", {}],
     }
     assert list(found.environment.values()) == [
         Run.KEY,
+        Parameter("since", "monday"),
         Text.of(Parameter("depth", 6)),
         Text.of(Parameter("rate", 0.5)),
-        Text.of(Parameter("fast", False)),
+        Text.of(Parameter("fast", default=False)),
         Text.of(Metric("evaluate", ("auc",))),
         Text.of(JobField("train", ("ModelArtifacts", "S3ModelArtifacts"))),
         Output("features", "train"),
@@ -141,7 +144,7 @@ def test_the_step_file_is_readable_and_always_the_same():
 
 def test_the_modules_import_nothing_that_is_not_among_them():
     texts = dict(modules().texts)
-    assert list(texts)[0] == "run.py"
+    assert next(iter(texts)) == "run.py"
     missing = {
         f"{name} imports {module}"
         for name, text in texts.items()

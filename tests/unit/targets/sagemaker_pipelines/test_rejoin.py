@@ -182,9 +182,7 @@ def test_a_map_is_unrolled(job, plan):
 
 
 def test_a_map_over_nothing(job, plan):
-    made = plan(
-        job("a"), Map(name="m", after=("a",), items=(), body=(job("b"),)), job("c", "m")
-    )
+    made = plan(job("a"), Map(name="m", after=("a",), items=(), body=(job("b"),)), job("c", "m"))
     assert shape(document(made)["Steps"]) == {"a": [], "c": ["a"]}
 
 
@@ -206,7 +204,7 @@ def test_copies_are_capped(job, plan, count):
             one.how for one in findings(made) if (one.step, one.feature) == ("last", "rejoin")
         )
         return
-    with pytest.raises(PipelineError, match="step 'last': rejoin: not on sagemaker: .* 8 times"):
+    with pytest.raises(PipelineError, match=r"step 'last': rejoin: not on sagemaker: .* 8 times"):
         document(made)
 
 
@@ -318,8 +316,7 @@ def executed(definition, broken, decisions):
             if name in ended or not here:
                 continue
             if any(
-                ended.get(other) is None
-                or (how == "well") != (ended[other] != "failed")
+                ended.get(other) is None or (how == "well") != (ended[other] != "failed")
                 for other, how in needs_of(step)
             ):
                 continue

@@ -1,0 +1,409 @@
+"""Who may call what in the name of a role."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+from airflow_ml_provider.local.access import Access, decide, statements_of, unused_actions
+from airflow_ml_provider.local.access_requests import Permission, Place, permissions
+from airflow_ml_provider.local.cloud import Clients
+from airflow_ml_provider.local.protocol import Identity
+from airflow_ml_provider.local.server import LocalAws
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+ACCOUNT = "123456789012"
+HERE = Place(ACCOUNT, "eu-central-1")
+IDENTITY = Identity(ACCOUNT, "eu-central-1", "local")
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/runner"
+JOBS = f"arn:aws:iam::{ACCOUNT}:role/jobs"
+SAGEMAKER = f"arn:aws:sagemaker:eu-central-1:{ACCOUNT}"
+
+
+def needs(service: str, operation: str, **params: Any) -> list[tuple[str, str]]:
+    found = permissions(service, operation, params, HERE)
+    return [(one.action, one.resource) for one in found]
+
+
+def policy(*statements: dict[str, Any]) -> dict[str, Any]:
+    allowed = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    return {"Version": "2012-10-17", "Statement": [{**allowed, **one} for one in statements]}
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "params", "expected"),
+    [
+        (
+            "s3",
+            "GetObject",
+            {"Bucket": "b", "Key": "k/x"},
+            [("s3:GetObject", "arn:aws:s3:::b/k/x")],
+        ),
+        ("s3", "HeadObject", {"Bucket": "b", "Key": "k"}, [("s3:GetObject", "arn:aws:s3:::b/k")]),
+        ("s3", "UploadPart", {"Bucket": "b", "Key": "k"}, [("s3:PutObject", "arn:aws:s3:::b/k")]),
+        ("s3", "ListObjectsV2", {"Bucket": "b"}, [("s3:ListBucket", "arn:aws:s3:::b")]),
+        ("s3", "GetBucketLocation", {"Bucket": "b"}, [("s3:GetBucketLocation", "arn:aws:s3:::b")]),
+        (
+            "s3",
+            "DeleteObjects",
+            {"Bucket": "b", "Delete": {"Objects": [{"Key": "x"}, {"Key": "y"}]}},
+            [("s3:DeleteObject", "arn:aws:s3:::b/x"), ("s3:DeleteObject", "arn:aws:s3:::b/y")],
+        ),
+        (
+            "s3",
+            "PutObject",
+            {"Bucket": "b", "Key": "k", "Tagging": "a=b"},
+            [("s3:PutObject", "arn:aws:s3:::b/k"), ("s3:PutObjectTagging", "arn:aws:s3:::b/k")],
+        ),
+        (
+            "sagemaker",
+            "CreateTransformJob",
+            {"TransformJobName": "t", "ModelName": "m"},
+            [("sagemaker:CreateTransformJob", f"{SAGEMAKER}:transform-job/t")],
+        ),
+        (
+            "sagemaker",
+            "CreateHyperParameterTuningJob",
+            {
+                "HyperParameterTuningJobName": "h",
+                "TrainingJobDefinition": {"RoleArn": JOBS},
+                "Tags": [{"Key": "a", "Value": "b"}],
+            },
+            [
+                (
+                    "sagemaker:CreateHyperParameterTuningJob",
+                    f"{SAGEMAKER}:hyper-parameter-tuning-job/h",
+                ),
+                ("sagemaker:AddTags", f"{SAGEMAKER}:hyper-parameter-tuning-job/h"),
+                ("iam:PassRole", JOBS),
+            ],
+        ),
+        (
+            "sagemaker",
+            "CreateModelPackage",
+            {"ModelPackageGroupName": "g"},
+            [("sagemaker:CreateModelPackage", f"{SAGEMAKER}:model-package/g/1")],
+        ),
+        (
+            "sagemaker",
+            "DescribeModelPackage",
+            {"ModelPackageName": f"{SAGEMAKER}:model-package/g/3"},
+            [("sagemaker:DescribeModelPackage", f"{SAGEMAKER}:model-package/g/3")],
+        ),
+        (
+            "sagemaker",
+            "ListModelPackages",
+            {"ModelPackageGroupName": "g"},
+            [("sagemaker:ListModelPackages", "*")],
+        ),
+        (
+            "emr-serverless",
+            "StartJobRun",
+            {"applicationId": "a1", "executionRoleArn": JOBS},
+            [
+                (
+                    "emr-serverless:StartJobRun",
+                    f"arn:aws:emr-serverless:eu-central-1:{ACCOUNT}:/applications/a1",
+                ),
+                ("iam:PassRole", JOBS),
+            ],
+        ),
+        (
+            "emr-serverless",
+            "GetJobRun",
+            {"applicationId": "a1", "jobRunId": "r1"},
+            [
+                (
+                    "emr-serverless:GetJobRun",
+                    f"arn:aws:emr-serverless:eu-central-1:{ACCOUNT}:/applications/a1/jobruns/r1",
+                )
+            ],
+        ),
+        (
+            "emr-serverless",
+            "ListJobRuns",
+            {"applicationId": "a1"},
+            [
+                (
+                    "emr-serverless:ListJobRuns",
+                    f"arn:aws:emr-serverless:eu-central-1:{ACCOUNT}:/applications/a1",
+                )
+            ],
+        ),
+        (
+            "glue",
+            "UpdateJob",
+            {"JobName": "j", "JobUpdate": {"Role": "jobs"}},
+            [
+                ("glue:UpdateJob", f"arn:aws:glue:eu-central-1:{ACCOUNT}:job/j"),
+                ("iam:PassRole", JOBS),
+            ],
+        ),
+        (
+            "lambda",
+            "Invoke",
+            {"FunctionName": "f"},
+            [("lambda:InvokeFunction", f"arn:aws:lambda:eu-central-1:{ACCOUNT}:function:f")],
+        ),
+        (
+            "sqs",
+            "SendMessage",
+            {"QueueUrl": "http://localhost:4566/210987654321/q"},
+            [("sqs:SendMessage", "arn:aws:sqs:eu-central-1:210987654321:q")],
+        ),
+        (
+            "stepfunctions",
+            "StartExecution",
+            {"stateMachineArn": "arn:aws:states:x:1:stateMachine:m"},
+            [("states:StartExecution", "arn:aws:states:x:1:stateMachine:m")],
+        ),
+        (
+            "logs",
+            "GetLogEvents",
+            {"logGroupName": "/g", "logStreamName": "s/1"},
+            [
+                (
+                    "logs:GetLogEvents",
+                    f"arn:aws:logs:eu-central-1:{ACCOUNT}:log-group:/g:log-stream:s/1",
+                )
+            ],
+        ),
+        ("athena", "ListWorkGroups", {}, [("athena:ListWorkGroups", "*")]),
+    ],
+)
+def test_what_a_call_needs(
+    service: str, operation: str, params: dict[str, Any], expected: list[tuple[str, str]]
+) -> None:
+    assert needs(service, operation, **params) == expected
+
+
+def test_the_context_of_a_request() -> None:
+    (listing,) = permissions("s3", "ListObjectsV2", {"Bucket": "b", "Prefix": "a/"}, HERE)
+    assert listing.context == (("s3:prefix", "a/"),)
+    passed = permissions("glue", "CreateJob", {"Name": "j", "Role": JOBS}, HERE)[1]
+    assert passed.context == (("iam:PassedToService", "glue.amazonaws.com"),)
+
+
+def allowed(document: dict[str, Any], needed: Permission) -> bool:
+    allowing, denied = decide(statements_of("p", document), needed)
+    return bool(allowing) and not denied
+
+
+GET = Permission("s3:GetObject", "arn:aws:s3:::b/a/x")
+
+
+@pytest.mark.parametrize(
+    ("statement", "expected"),
+    [
+        ({"Action": "s3:GetObject"}, True),
+        ({"Action": ["s3:PutObject", "S3:getobject"]}, True),
+        ({"Action": "s3:Get*"}, True),
+        ({"Action": "s3:?etObject"}, True),
+        ({"Action": "s3:GetObjectAcl"}, False),
+        ({"Resource": "arn:aws:s3:::b/*"}, True),
+        ({"Resource": ["arn:aws:s3:::c/*", "arn:aws:s3:::b/a/?"]}, True),
+        ({"Resource": "arn:aws:s3:::b/A/*"}, False),
+        ({"Resource": "arn:aws:s3:::b/a"}, False),
+        ({"Resource": "arn:aws:s3:::b/[ab]/x"}, False),
+        ({"Effect": "Deny"}, False),
+        ({"Condition": {"StringEquals": {"s3:prefix": "a"}}}, False),
+        ({"Condition": {"Bool": {"aws:SecureTransport": "true"}}}, False),
+    ],
+)
+def test_what_a_statement_allows(statement: dict[str, Any], expected: bool) -> None:
+    assert allowed(policy(statement), GET) is expected
+
+
+def test_what_is_not_known_allows_nothing_and_denies_all() -> None:
+    without_action = {"Effect": "Allow", "NotAction": "s3:PutObject", "Resource": "*"}
+    assert not allowed({"Statement": without_action}, GET)
+    assert not allowed(
+        {"Statement": [*policy({})["Statement"], {**without_action, "Effect": "Deny"}]}, GET
+    )
+    unknown = {"Effect": "Deny", "Condition": {"Bool": {"aws:SecureTransport": "false"}}}
+    assert not allowed(policy({}, unknown), GET)
+
+
+def test_a_deny_wins() -> None:
+    assert allowed(policy({}, {"Effect": "Deny", "Action": "s3:PutObject"}), GET)
+    assert not allowed(policy({}, {"Effect": "Deny", "Action": "s3:Get*"}), GET)
+
+
+@pytest.mark.parametrize(
+    ("operator", "values", "expected"),
+    [
+        ("StringEquals", "glue.amazonaws.com", True),
+        ("StringEquals", ["sagemaker.amazonaws.com", "glue.amazonaws.com"], True),
+        ("StringEquals", "*.amazonaws.com", False),
+        ("StringLike", "*.amazonaws.com", True),
+        ("ArnLike", "sage*", False),
+        ("ArnEquals", "glue*", True),
+    ],
+)
+def test_conditions(operator: str, values: Any, expected: bool) -> None:
+    needed = Permission("iam:PassRole", JOBS, (("iam:PassedToService", "glue.amazonaws.com"),))
+    statement = {"Condition": {operator: {"iam:PassedToService": values}}}
+    assert allowed(policy(statement), needed) is expected
+
+
+@pytest.fixture(scope="module")
+def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
+    folder: Path = tmp_path_factory.mktemp("aws")
+    with LocalAws(state_dir=folder, enforce_iam=True) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def admin(aws: LocalAws) -> Callable[[str], Any]:
+    def client(service: str) -> Any:
+        return boto3.client(
+            service,
+            endpoint_url=aws.endpoint_url,
+            region_name="eu-central-1",
+            aws_access_key_id="local",
+            aws_secret_access_key="local",
+        )
+
+    return client
+
+
+@pytest.fixture
+def role(admin: Callable[[str], Any]) -> Iterator[Callable[..., None]]:
+    """Make the role, with these inline policies."""
+    iam = admin("iam")
+    iam.create_role(RoleName="runner", AssumeRolePolicyDocument=json.dumps(policy({})))
+
+    def put(**policies: dict[str, Any]) -> None:
+        for name, document in policies.items():
+            iam.put_role_policy(
+                RoleName="runner", PolicyName=name, PolicyDocument=json.dumps(document)
+            )
+
+    yield put
+    for name in iam.list_role_policies(RoleName="runner")["PolicyNames"]:
+        iam.delete_role_policy(RoleName="runner", PolicyName=name)
+    for one in iam.list_attached_role_policies(RoleName="runner")["AttachedPolicies"]:
+        iam.detach_role_policy(RoleName="runner", PolicyArn=one["PolicyArn"])
+    iam.delete_role(RoleName="runner")
+
+
+@pytest.fixture
+def access() -> Access:
+    return Access(enforce=True)
+
+
+@pytest.fixture
+def runner(aws: LocalAws, access: Access) -> Callable[[str], Any]:
+    """Give a client in the name of the role."""
+    clients = Clients(aws.endpoint_url, access)
+    return lambda service: clients(service, IDENTITY, ROLE)
+
+
+def refusal(call: Callable[[], Any]) -> dict[str, Any]:
+    with pytest.raises(ClientError) as caught:
+        call()
+    assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] in {400, 403}
+    error: dict[str, Any] = caught.value.response["Error"]
+    return error
+
+
+def test_a_role_without_a_policy_may_nothing(
+    role: Callable[..., None], runner: Callable[[str], Any]
+) -> None:
+    error = refusal(lambda: runner("sagemaker").describe_training_job(TrainingJobName="t"))
+    assert error == {
+        "Code": "AccessDeniedException",
+        "Message": (
+            f"User: arn:aws:sts::{ACCOUNT}:assumed-role/runner/local is not authorized to perform: "
+            f"sagemaker:DescribeTrainingJob on resource: {SAGEMAKER}:training-job/t because no "
+            "identity-based policy allows the sagemaker:DescribeTrainingJob action"
+        ),
+    }
+    bucket = refusal(lambda: runner("s3").get_object(Bucket="b", Key="k"))
+    assert bucket["Code"] == "AccessDenied"
+
+
+def test_a_role_that_is_not_there_may_nothing(aws: LocalAws) -> None:
+    access = Access(enforce=True)
+    client = Clients(aws.endpoint_url, access)("s3", IDENTITY, f"{ROLE}-gone")
+    assert refusal(client.list_buckets)["Code"] == "AccessDenied"
+
+
+def test_inline_and_attached_policies_allow(
+    role: Callable[..., None],
+    admin: Callable[[str], Any],
+    runner: Callable[[str], Any],
+    access: Access,
+) -> None:
+    admin("s3").create_bucket(
+        Bucket="lake", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
+    )
+    role(data=policy({"Sid": "Put", "Action": "s3:PutObject", "Resource": "arn:aws:s3:::lake/a/*"}))
+    read = policy({"Sid": "Get", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::lake/*"})
+    attached = admin("iam").create_policy(PolicyName="read", PolicyDocument=json.dumps(read))
+    admin("iam").attach_role_policy(RoleName="runner", PolicyArn=attached["Policy"]["Arn"])
+    s3 = runner("s3")
+    s3.put_object(Bucket="lake", Key="a/x", Body=b"1")
+    assert s3.get_object(Bucket="lake", Key="a/x")["Body"].read() == b"1"
+    refusal(lambda: s3.put_object(Bucket="lake", Key="b/x", Body=b"1"))
+    assert [(call.action, call.resource, call.allowed_by) for call in access.calls] == [
+        ("s3:PutObject", "arn:aws:s3:::lake/a/x", ("data/Put",)),
+        ("s3:GetObject", "arn:aws:s3:::lake/a/x", ("read/Get",)),
+        ("s3:PutObject", "arn:aws:s3:::lake/b/x", ()),
+    ]
+    assert unused_actions(read, access.calls) == []
+
+
+def test_passing_a_role_is_a_permission_of_its_own(
+    role: Callable[..., None], runner: Callable[[str], Any]
+) -> None:
+    passing = {"Sid": "Pass", "Action": "iam:PassRole", "Resource": JOBS}
+    service = {"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}}
+    role(glue=policy({"Action": "glue:*"}, {**passing, "Condition": service}))
+    job = {"Name": "daily", "Role": JOBS, "Command": {"Name": "glueetl"}}
+    error = refusal(lambda: runner("glue").create_job(**job))
+    assert f"iam:PassRole on resource: {JOBS}" in error["Message"]
+    glue = {"StringEquals": {"iam:PassedToService": "glue.amazonaws.com"}}
+    role(glue=policy({"Action": "glue:*"}, {**passing, "Condition": glue}))
+    assert runner("glue").create_job(**job)["Name"] == "daily"
+
+
+def test_an_explicit_deny_is_told_as_such(
+    role: Callable[..., None], runner: Callable[[str], Any]
+) -> None:
+    role(all=policy({}, {"Effect": "Deny", "Action": "sns:Publish"}))
+    error = refusal(lambda: runner("sns").publish(TopicArn="arn:aws:sns:x:1:t", Message="m"))
+    assert error["Code"] == "AuthorizationError"
+    assert error["Message"].endswith("with an explicit deny in an identity-based policy")
+
+
+def test_without_enforcement_calls_are_only_recorded(aws: LocalAws) -> None:
+    access = Access(enforce=False)
+    client = Clients(aws.endpoint_url, access)("s3", IDENTITY, ROLE)
+    for _ in range(2):
+        client.list_buckets()
+    assert [(call.action, call.allowed_by) for call in access.calls] == [("s3:ListBuckets", ())]
+
+
+def test_the_caller_itself_is_free(aws: LocalAws, admin: Callable[[str], Any]) -> None:
+    admin("s3").list_buckets()
+    assert aws.calls == []
+
+
+def test_unused_actions_are_named() -> None:
+    document = policy(
+        {"Sid": "Jobs", "Action": ["sagemaker:AddTags", "sagemaker:CreateTrainingJob"]},
+        {"Sid": "Read", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/*"},
+    )
+    assert unused_actions(document, []) == [
+        "Jobs: sagemaker:AddTags",
+        "Jobs: sagemaker:CreateTrainingJob",
+        "Read: s3:GetObject",
+    ]

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import sqlite3
+
+import pytest
+from botocore.exceptions import ClientError
+
+from airflow_ml_provider.extract.errors import BadQuery
+from airflow_ml_provider.extract.manifest import read_manifest
+from airflow_ml_provider.worker import sql_extract
+from airflow_ml_provider.worker.errors import StepError
+
+URI = "s3://lake/flights/"
+
+
+@pytest.fixture
+def connect(connect, tmp_path):
+    path = tmp_path / "warehouse.db"
+    database = sqlite3.connect(path)
+    with database:
+        database.execute("create table flights (carrier text, delay integer)")
+        database.execute("insert into flights values ('UA', 12)")
+    database.close()
+    bucket = {"CreateBucketConfiguration": {"LocationConstraint": "eu-west-1"}}
+    connect("s3").create_bucket(Bucket="lake", **bucket)
+    connect("secretsmanager").create_secret(
+        Name="airflow/connections/warehouse", SecretString=f"sqlite:///{path}"
+    )
+    return connect
+
+
+def work(**fields):
+    return {
+        "conn_id": "warehouse",
+        "query": "select * from flights where delay > :delay",
+        "table": None,
+        "parameters": {"delay": 10},
+        "defaults": {"run_date": "2013-08-29"},
+        "columns": {},
+        "output": URI,
+        "on_empty": "continue",
+        "kms_key_id": None,
+        "requirements": [],
+        **fields,
+    }
+
+
+def test_rows_are_extracted(connect):
+    assert sql_extract.run(work(), connect).startswith("1 rows, ")
+    assert read_manifest(connect("s3"), URI).rows == 1
+
+
+def test_the_objects_are_encrypted_with_the_key(connect):
+    sql_extract.run(work(kms_key_id="alias/ml"), connect)
+    head = connect("s3").head_object(Bucket="lake", Key="flights/part-00000.parquet")
+    assert (head["ServerSideEncryption"], head["SSEKMSKeyId"]) == ("aws:kms", "alias/ml")
+
+
+def test_packages_are_installed_first(connect, monkeypatch):
+    installed = []
+    monkeypatch.setattr(sql_extract, "install", installed.append)
+    sql_extract.run(work(requirements=["psycopg2-binary"]), connect)
+    assert installed == [["psycopg2-binary"]]
+
+
+def test_no_rows_are_as_good_as_on_empty_says(connect, caplog):
+    empty = work(parameters={"delay": 100}, columns={"carrier": "string", "delay": "int64"})
+    assert sql_extract.run(empty, connect).startswith("0 rows, ")
+    assert "warehouse gave no rows: an empty dataset was published." in caplog.text
+    with pytest.raises(StepError, match=r"warehouse gave no rows \(on_empty='fail'\)"):
+        sql_extract.run({**empty, "on_empty": "fail"}, connect)
+
+
+def test_no_rows_and_no_types_are_an_error(connect):
+    empty = work(parameters={"delay": 100})
+    with pytest.raises(StepError, match="there are no rows, and warehouse: not every column"):
+        sql_extract.run(empty, connect)
+    with pytest.raises(StepError, match="gave no rows"):
+        sql_extract.run({**empty, "on_empty": "fail"}, connect)
+
+
+def test_a_bad_query_is_named(connect):
+    with pytest.raises(BadQuery, match="no such table: trains"):
+        sql_extract.run(work(query=None, table="trains", parameters={}), connect)
+
+
+def test_a_missing_secret_is_named(connect):
+    with pytest.raises(StepError, match="has no secret airflow/connections/lake; create it"):
+        sql_extract.run(work(conn_id="lake"), connect)
+
+
+def test_a_binary_secret_is_refused(connect):
+    connect("secretsmanager").create_secret(Name="airflow/connections/lake", SecretBinary=b"x")
+    with pytest.raises(StepError, match="secret airflow/connections/lake is binary"):
+        sql_extract.run(work(conn_id="lake"), connect)
+
+
+def test_other_errors_of_secrets_manager_are_raised(connect):
+    manager = connect("secretsmanager")
+    manager.delete_secret(SecretId="airflow/connections/warehouse")
+    with pytest.raises(ClientError, match="InvalidRequestException"):
+        sql_extract.run(work(), connect)
