@@ -44,13 +44,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pipeline", action="append", help="only this one (repeatable)")
     parser.add_argument("--role-arn", help="role of the jobs that name none")
     parser.add_argument("--root", help="S3 prefix of the pipelines that name none")
+    parser.add_argument(
+        "--worker-image-uri", help="image of the processing jobs that do what the target can't"
+    )
 
 
 def account_of(args: argparse.Namespace) -> Account:
     """Give the account: the options, then the variables that Airflow's configuration reads."""
     given = {
         name: getattr(args, name, None) or os.environ.get(f"{_CONFIGURED}{name.upper()}") or None
-        for name in ("role_arn", "root")
+        for name in ("role_arn", "root", "worker_image_uri")
     }
     return Account(**given)
 

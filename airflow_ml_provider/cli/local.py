@@ -41,6 +41,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="rewrite /opt/ml paths instead of giving each job a mount namespace",
     )
     parser.add_argument(
+        "--enforce-iam",
+        action="store_true",
+        help="state machines and SageMaker pipelines may do what the policies of their role allow",
+    )
+    parser.add_argument(
         "--ready-file", type=Path, help="gets the endpoint URL when the server answers"
     )
 
@@ -66,6 +71,7 @@ def run(args: argparse.Namespace) -> int:
         pythons=dict(args.python),
         stop_grace_seconds=args.stop_grace_seconds,
         namespaces=not args.no_namespaces,
+        enforce_iam=args.enforce_iam,
     )
     try:
         with aws:

@@ -27,7 +27,12 @@ if TYPE_CHECKING:
     from airflow_ml_provider.local.mounts import Isolation
     from airflow_ml_provider.local.protocol import Identity
 
-_CLIENT = Config(retries={"total_max_attempts": 2}, max_pool_connections=32, proxies={})
+_CLIENT = Config(
+    retries={"total_max_attempts": 2},
+    max_pool_connections=32,
+    proxies={},
+    read_timeout=960,  # what a Lambda function may take
+)
 # The user's own AWS profile must neither be asked for nor change anything here.
 _NO_PROFILE = {
     "profile": (None, None, None, None),

@@ -19,6 +19,7 @@ from airflow_ml_provider.local.pipelines_retry import (
 )
 from airflow_ml_provider.local.pipelines_values import (
     ValueUnknownError,
+    expressions,
     property_file,
     read_json,
     references,
@@ -145,7 +146,7 @@ class _Reader:
             self._step(item, None)
         self._unique("step", [step.name for step in self.steps])
         for step in self.steps:
-            self.problems += _reference_problems(step, self.steps, self.parameters)
+            self._note(f"value of step {step.name!r}", partial(self._references, step))
         loop = cycle(step.place for step in self.steps)
         if loop:
             self.problems.append(f"the steps depend on each other in a cycle: {' -> '.join(loop)}")
@@ -171,6 +172,9 @@ class _Reader:
 
     def _parameter(self, content: Any) -> None:
         self.parameters.append(parameter(content))
+
+    def _references(self, step: Step) -> None:
+        self.problems += _reference_problems(step, self.steps, self.parameters)
 
     def _step(self, content: Any, arm: Arm | None) -> None:
         if not isinstance(content, dict):
@@ -255,8 +259,11 @@ def _reference_problems(
             yield f"{where} the step {name!r}, which the definition doesn't have"
     for target in dict.fromkeys(references(step.values)):
         yield from _target_problems(where, target, known, parameters)
-    for spec in _json_gets(step.values):
-        yield from _json_get_problems(where, spec, known)
+    for kind, spec in expressions(step.values):
+        if kind == "Std:JsonGet":
+            yield from _json_get_problems(where, spec, known)
+        elif kind == "Std:Join" and not isinstance(spec.get("Values"), list):
+            yield f"step {step.name!r} has a Std:Join without a list of Values: {spec!r}"
 
 
 def _target_problems(
@@ -305,15 +312,3 @@ def _property_file_problems(where: str, other: Step, name: str) -> Iterator[str]
     if files[name].get("OutputName") not in [output.get("OutputName") for output in outputs]:
         given = files[name].get("OutputName")
         yield f"property file {name!r} of step {other.name!r} names {given!r}, which is no output"
-
-
-def _json_gets(value: Any) -> Iterator[Json]:
-    if isinstance(value, dict):
-        if list(value) == ["Std:JsonGet"] and isinstance(value["Std:JsonGet"], dict):
-            yield value["Std:JsonGet"]
-        else:
-            for item in value.values():
-                yield from _json_gets(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _json_gets(item)

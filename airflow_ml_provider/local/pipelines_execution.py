@@ -114,6 +114,8 @@ class Execution:
             del self.records[name]
         self._stop = Event()
         self._fail_message = None
+        if self.status == "Stopping":  # it was stopped while it was being retried
+            self._stop.set()
         Thread(target=self._run, name=f"pipeline-{self.job.name}", daemon=True).start()
 
     def stop(self) -> None:
@@ -148,7 +150,8 @@ class Execution:
                 break
             ended.get()
             running -= 1
-        self._end()
+        if not self.cloud.turns.closing:
+            self._end()
 
     def _end(self) -> None:
         statuses = self._statuses()

@@ -224,21 +224,19 @@ class Executions:
         return {"PipelineExecutionSteps": steps, "NextToken": found.next_token}
 
     def _parameters(self, call: Call) -> Json:
-        execution = self._find(call)
-        jobs = []
-        for name, value in execution.started.parameters.items():
-            job = Job("pipeline-parameter", name, call.identity, {})
-            listed = {"Name": name, "Value": as_text(value)}
-            job.change(lambda _, listed=listed: listed)  # type: ignore[misc]
-            jobs.append(job)
+        # Jobs, since pages are made of these.
+        listed = [
+            Job("pipeline-parameter", name, call.identity, {"Name": name, "Value": as_text(value)})
+            for name, value in self._find(call).started.parameters.items()
+        ]
         found = page(
-            jobs,
+            listed,
             lambda job: job.name,
             descending=False,
             size=call.params.get("MaxResults", DEFAULT_PARAMETERS_PAGE),
             token=call.params.get("NextToken"),
         )
-        shown = [job.document for job in found.jobs]
+        shown = [job.request for job in found.jobs]
         return {"PipelineParameters": shown, "NextToken": found.next_token}
 
     def _succeed(self, call: Call) -> Json:

@@ -51,17 +51,22 @@ def expression(value: Any) -> str | None:
     return None
 
 
-def references(value: Any) -> Iterator[str]:
-    """List the targets of all ``Get`` in a value, at any depth: ``Steps.train.ModelName``."""
+def expressions(value: Any) -> Iterator[tuple[str, Any]]:
+    """List (kind, content) of all expressions in a value, at any depth, inside each other too."""
     kind = expression(value)
-    if kind == "Get":
-        yield str(value["Get"])
-    elif isinstance(value, dict):
+    if kind:
+        yield kind, value[kind]
+    if isinstance(value, dict):
         for item in value.values():
-            yield from references(item)
+            yield from expressions(item)
     elif isinstance(value, list):
         for item in value:
-            yield from references(item)
+            yield from expressions(item)
+
+
+def references(value: Any) -> Iterator[str]:
+    """List the targets of all ``Get`` in a value, at any depth: ``Steps.train.ModelName``."""
+    return (str(content) for kind, content in expressions(value) if kind == "Get")
 
 
 def step_reference(target: str) -> tuple[str, str] | None:

@@ -171,7 +171,7 @@ def _wait_for_token(
         outcome = callback_endpoint.wait(POLL_SECONDS)
         if outcome is not None:
             return outcome
-        if beat and beat.isreplace():
+        if beat and beat.is_set():
             beat.clear()
             deadline = time.monotonic() + seconds
         elif beat and time.monotonic() > deadline:

@@ -111,7 +111,7 @@ class WorkerJobs:
                     *(_input(name, uri) for name, uri in inputs.items()),
                 ],
                 **_report_output(node),
-                **present(Environment=environment),
+                "Environment": environment,
             },
         )
 

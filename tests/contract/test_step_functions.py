@@ -633,10 +633,10 @@ def test_each_try_has_a_token_of_its_own(
 def test_heartbeats_keep_it_waiting(
     client: Client, waiting_execution: Any, asked: Any, ended: Callable[[str], Json], until: Any
 ) -> None:
-    execution = waiting_execution(HeartbeatSeconds=2, TimeoutSeconds=600)
+    execution = waiting_execution(HeartbeatSeconds=4, TimeoutSeconds=600)
     token = asked()["token"]
     sfn = client("stepfunctions")
-    over = time.monotonic() + 3
+    over = time.monotonic() + 5
 
     def beaten() -> bool:
         sfn.send_task_heartbeat(taskToken=token)
@@ -721,7 +721,7 @@ def test_a_machine_is_made_once(
     with pytest.raises(ClientError, match="InvalidDefinition"):
         define(machine(x=task("arn:aws:states:::sagemaker:createNothing.sync", {})), "-3")
     with pytest.raises(ClientError, match="InvalidDefinition"):
-        define(machine(x={"Type": "Pass", "Parameters": {"x.$": "States.Format('"}}), "-4")
+        define(machine(x={"Type": "Pass", "Parameters": {"x.$": "States.Format('{}' $.a)"}}), "-4")
     with pytest.raises(ClientError, match="InvalidName"):
         sfn.create_state_machine(
             name=f"{name} 2",

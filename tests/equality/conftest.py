@@ -34,7 +34,7 @@ def jobs():
 def endpoint_url(jobs, tmp_path_factory):
     from airflow_ml_provider.local.server import LocalAws  # noqa: PLC0415
 
-    with LocalAws(state_dir=tmp_path_factory.mktemp("aws")) as aws:
+    with LocalAws(state_dir=tmp_path_factory.mktemp("aws"), wait_scale=0.01) as aws:
         yield aws.endpoint_url
 
 

@@ -18,6 +18,7 @@ from airflow_ml_provider.targets.sagemaker_pipelines.values import (
     Scope,
     references,
     spelled,
+    with_texts,
 )
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ class Steps:
         assert isinstance(node, (Job, Call)), node  # noqa: S101 - all others are refused before
         kind = step_type(node)
         request = {key: value for key, value in node.request.items() if key != _LEFT_OUT[kind]}
-        arguments = spelled(request, scope)
+        arguments = spelled(with_texts(request), scope)
         if kind == "EMRServerless":
             return {
                 "Arguments": {

@@ -54,7 +54,8 @@ def _examined(plan: Plan) -> tuple[list[Finding], Definition | None]:
     try:
         definition = define(plan)
     except TooManyCopiesError as error:
-        return [*found, _too_many_copies(error.step)], None
+        others = [one for one in found if (one.step, one.feature) != (error.step, "rejoin")]
+        return [*others, _too_many_copies(error.step)], None
     found = [*_copied(found, definition), *_whole(definition)]
     return found, definition
 

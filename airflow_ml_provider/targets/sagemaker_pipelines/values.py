@@ -76,7 +76,18 @@ def spelled(value: Any, scope: Scope) -> Any:
 
     The service names and guards what it starts, so that it needs no client token.
     """
-    return replace_values(_prepared(value), lambda item: _one(item, scope))
+    return replace_values(_without_tokens(value), lambda item: _one(item, scope))
+
+
+def with_texts(request: Any, *, inside: bool = False) -> Any:
+    """Copy a request with numbers as text where AWS takes nothing else, as in an environment."""
+    if isinstance(request, dict):
+        return {
+            key: with_texts(item, inside=inside or key in _TEXTS) for key, item in request.items()
+        }
+    if isinstance(request, (list, tuple)):
+        return [with_texts(item, inside=inside) for item in request]
+    return Text.of(request) if inside and _is_no_text(request) else request
 
 
 def run_key(plan: Plan) -> dict[str, Any]:
@@ -99,18 +110,12 @@ def references(document: Any) -> Iterator[str]:
             yield from references(item)
 
 
-def _prepared(value: Any, *, text: bool = False) -> Any:
+def _without_tokens(value: Any) -> Any:
     if isinstance(value, dict):
         return {
-            key: _prepared(item, text=text or key in _TEXTS)
-            for key, item in value.items()
-            if not isinstance(item, Token)
+            key: _without_tokens(item) for key, item in value.items() if not isinstance(item, Token)
         }
-    if isinstance(value, (list, tuple)):
-        return [_prepared(item, text=text) for item in value]
-    if text and _is_no_text(value):
-        return Text.of(value)
-    return value
+    return [_without_tokens(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def _is_no_text(value: Any) -> bool:

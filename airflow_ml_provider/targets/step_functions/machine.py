@@ -41,7 +41,7 @@ def document(plan: Plan) -> dict[str, Any]:
     return {
         "Comment": f"Pipeline {plan.name}",
         **states.machine(first),
-        "TimeoutSeconds": min(_YEAR_SECONDS, _longest(plan.nodes)),
+        "TimeoutSeconds": min(_YEAR_SECONDS, CALL_SECONDS + _longest(plan.nodes)),
     }
 
 

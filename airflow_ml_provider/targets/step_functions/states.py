@@ -33,8 +33,16 @@ class States:
         return found
 
     def machine(self, start: str) -> dict[str, Any]:
-        """Give ``StartAt`` and ``States``."""
-        return {"StartAt": start, "States": dict(reversed(self._states.items()))}
+        """Give ``StartAt`` and ``States``: those that can be reached, as AWS takes no others."""
+        reached: set[str] = set()
+        pending = [start]
+        while pending:
+            name = pending.pop()
+            if name not in reached:
+                reached.add(name)
+                pending += _targets(self._states[name])
+        ordered = reversed(self._states.items())
+        return {"StartAt": start, "States": {n: state for n, state in ordered if n in reached}}
 
     @property
     def failed(self) -> str:
@@ -72,3 +80,8 @@ class States:
         return {
             "Catch": [{"ErrorEquals": ["States.ALL"], "ResultPath": paths.FAILURE, "Next": target}]
         }
+
+
+def _targets(state: State) -> list[str]:
+    leading = [state, *state.get("Choices", ()), *state.get("Catch", ())]
+    return [one[key] for one in leading for key in ("Next", "Default") if key in one]

@@ -332,7 +332,7 @@ def executed(definition, broken, decisions):
 
 
 @settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
+    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
 )
 @given(plans())
 def test_a_definition_runs_what_its_plan_means(drawn):

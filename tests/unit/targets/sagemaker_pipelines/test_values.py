@@ -24,6 +24,7 @@ from airflow_ml_provider.targets.sagemaker_pipelines.values import (
     references,
     run_key,
     spelled,
+    with_texts,
 )
 
 DEPTH = {"Get": "Parameters.depth"}
@@ -118,7 +119,8 @@ def test_what_must_be_text_becomes_text(scope):
         "AppSpecification": {"ContainerArguments": ["--x", 0.5, False]},
         "InstanceCount": Parameter("depth", 6),
     }
-    assert spelled(request, scope) == {
+    assert spelled(request, scope)["Environment"]["A"] == 1
+    assert spelled(with_texts(request), scope) == {
         "Environment": {
             "A": "1",
             "B": {"Std:Join": {"On": "", "Values": [DEPTH]}},

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import time
 import uuid
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
+from jsonschema import Draft202012Validator
+from statelint.linter import Linter
 
 from airflow_ml_provider.local.server import LocalAws
 from airflow_ml_provider.pipeline import Report, Retry
@@ -41,22 +44,29 @@ def plan_of() -> Callable[..., Plan]:
 
 
 @pytest.fixture(scope="session")
-def states_of(plan_of) -> Callable[..., Json]:
+def states_of(plan_of, checked) -> Callable[..., Json]:
     """Compile nodes, and give all states by name, those inside others too."""
 
     def states_of(*nodes, **options):
-        return dict(every_state(document(plan_of(*nodes, **options))))
+        machine = document(plan_of(*nodes, **options))
+        checked(machine)
+        return dict(every_state(machine))
 
     return states_of
 
 
 @pytest.fixture(scope="session")
 def checked() -> Callable[[Json], None]:
-    """Check a document as a linter does, and its names as AWS does."""
+    """Check a document with statelint, with cfn-lint's schema, and for what AWS says of names."""
+    (cfnlint,) = find_spec("cfnlint").submodule_search_locations
+    schema = Path(cfnlint, "data/schemas/other/step_functions/statemachine.json").read_text()
+    # cfn-lint's own validator takes "#/" for the whole schema.
+    validator = Draft202012Validator(json.loads(schema.replace('"#/"', '"#"')))
 
     def checked(machine):
-        problems = StateLint().validate(machine)
-        # The linter takes no hyphen in a quoted key.
+        assert [one.message for one in validator.iter_errors(machine)] == []
+        problems = Linter.validate(machine)
+        # statelint takes no hyphen in a quoted key.
         assert [one for one in problems if "is not a JSONPath" not in one] == []
         names = [name for name, _ in every_state(machine)]
         assert len(names) == len(set(names))
