@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_ml_provider.pipeline.account import Account
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
     from pathlib import Path
 
     from airflow.sdk import (
@@ -103,6 +103,7 @@ __all__ = [
     "is_tried_again",
     "kills_triggers",
     "mapped_group",
+    "skip_all_but",
     "state_of",
     "task_left_trigger",
     "timed_out",
@@ -347,6 +348,20 @@ def is_tried_again(ti: Any) -> bool:
         return state.result(_HURRIED_SECONDS) in _GOES_ON
     except Exception:  # noqa: BLE001 - as above
         return True
+
+
+def skip_all_but(task: Any, ti: Any, going_on: Collection[str]) -> None:
+    """Skip what follows a task directly but for ``going_on``; the task must be a ``SkipMixin``."""
+    task.skip_all_except(ti, sorted(going_on))
+    if _HAS_SDK and ti.map_index >= 0:
+        # Versions that left it to the scheduler come here: 3.3 looks for a mapped task's decision
+        # under the index of a task that isn't mapped, and skips nothing.
+        try:
+            exceptions = import_module("airflow.sdk.exceptions")
+        except ImportError:
+            exceptions = import_module("airflow.exceptions")
+        skipped = [(one, ti.map_index) for one in sorted(task.downstream_task_ids - set(going_on))]
+        raise exceptions.DownstreamTasksSkipped(tasks=skipped)
 
 
 def state_of(ti: Any, task_id: str) -> str:

@@ -59,7 +59,7 @@ CONDITIONS: dict[str, tuple[str, ...]] = {
         ("LeftValue", "RightValue"),
     ),
     "In": ("QueryValue", "Values"),
-    "Not": ("Expression",),
+    "Not": ("Condition",),
     "Or": ("Conditions",),
 }
 _STEP_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -85,7 +85,12 @@ class Step:
     @property
     def values(self) -> list[Any]:
         """All that may hold expressions."""
-        return [self.arguments, self.content.get("SqsQueueUrl"), self.content.get("FunctionArn")]
+        return [self.arguments, self.target]
+
+    @property
+    def target(self) -> Any:
+        """The function or the queue that it asks, if any."""
+        return self.content.get("FunctionArn") or self.content.get("SqsQueueUrl")
 
 
 @dataclass(frozen=True)
@@ -245,7 +250,7 @@ def _condition_problems(step: str, conditions: list[Any]) -> Iterator[str]:
         if missing:
             yield f"a condition {kind} of step {step!r} needs {', '.join(missing)}"
             continue
-        inner = condition.get("Conditions", [condition["Expression"]] if kind == "Not" else [])
+        inner = condition.get("Conditions", [condition["Condition"]] if kind == "Not" else [])
         yield from _condition_problems(step, inner if isinstance(inner, list) else [inner])
 
 

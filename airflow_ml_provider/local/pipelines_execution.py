@@ -201,10 +201,10 @@ class Execution:
     def _attempt(self, run: StepRun) -> None:
         step, record = run.step, run.record
         try:
-            request = resolve(step.arguments, self._sources(run))
+            request, run.target = resolve(step.values, self._sources(run))
         except (ValueUnknownError, DataError) as error:
             raise StepFailure(f"ClientError: {error}") from error
-        record.cache_key = cache_key(step.type, request)
+        record.cache_key = cache_key(step.type, request, run.target)
         if step.cache_seconds is not None:
             found = self._find_cached(self, step, record.cache_key)
             if found:

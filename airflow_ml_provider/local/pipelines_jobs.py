@@ -240,7 +240,7 @@ def _until_run_ended(run: StepRun, started: Json) -> Json:
         run.pause(_DESCRIBE_POLL_SECONDS)
 
 
-def cache_key(step_type: str, request: Json) -> str:
+def cache_key(step_type: str, request: Json, target: Any) -> str:
     """Return what two runs of a step must have in common for one to stand for the other."""
     names = JOBS[step_type].cached if step_type in JOBS else tuple(request)
-    return json.dumps({name: request.get(name) for name in names}, sort_keys=True)
+    return json.dumps([target, {name: request.get(name) for name in names}], sort_keys=True)

@@ -88,6 +88,7 @@ class StepRun:
         execution: the execution that it belongs to, as the store has it.
         stop: set when the execution is to stop.
         name: of the job or resource while it isn't certain that it was made; a retry uses it again.
+        target: the function or the queue that it asks.
 
     """
 
@@ -98,6 +99,7 @@ class StepRun:
     execution: Job
     stop: Event
     name: str | None = None
+    target: Any = None
 
     @property
     def execution_arn(self) -> str:

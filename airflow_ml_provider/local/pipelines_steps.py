@@ -37,7 +37,7 @@ def holds(condition: Json) -> bool:
     """
     kind = condition["Type"]
     if kind == "Not":
-        return not holds(condition["Expression"])
+        return not holds(condition["Condition"])
     if kind == "Or":
         outcomes = [holds(inner) for inner in condition["Conditions"]]
         return any(outcomes)
@@ -74,7 +74,7 @@ def _fail(run: StepRun, request: Json) -> None:
 
 
 def _lambda(run: StepRun, request: Json) -> None:
-    function = run.step.content["FunctionArn"]
+    function = run.target
     answer = run.call(
         "lambda", "invoke", FunctionName=function, Payload=json.dumps(request).encode()
     )
@@ -90,7 +90,7 @@ def _lambda(run: StepRun, request: Json) -> None:
 
 
 def _callback(run: StepRun, request: Json) -> None:
-    queue = run.step.content["SqsQueueUrl"]
+    queue = run.target
     if run.name is None:
         letters = string.ascii_letters + string.digits
         run.name = "".join(secrets.choice(letters) for _ in range(_TOKEN_CHARS))

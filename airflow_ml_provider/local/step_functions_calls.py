@@ -153,7 +153,7 @@ def _message(error: ClientError) -> str:
 
 def _modelled(service: str, error: ClientError) -> str | None:
     code = error.response["Error"].get("Code", "")
-    for shape in service_model(service).error_shapes:
+    for shape in service_model(service).operation_model(error.operation_name).error_shapes:
         if code in (shape.name, shape.error_code):
             return str(shape.name).removesuffix("Exception") + "Exception"
     return None

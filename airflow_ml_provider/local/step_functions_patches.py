@@ -20,6 +20,7 @@ from moto.stepfunctions.parser.asl.component.common.retry.retrier_outcome import
 from moto.stepfunctions.parser.asl.component.state.exec.execute_state import ExecutionState
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import (
     state_task_service_factory,
+    state_task_service_sqs,
 )
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.resource import (
     ResourceCondition,
@@ -72,6 +73,8 @@ def install() -> None:
     replace(models, "stepfunctions_backends", parser_models.stepfunctions_parser_backends)
     everywhere(boto_client.boto_client_for, _client)
     everywhere(state_task_service_factory.state_task_service_for, _task_for)
+    # What AWS refuses is an error of the service, not of the client.
+    replace(state_task_service_sqs, "_ERROR_NAME_CLIENT", "SQS.AmazonSQSException")
     replace(RetrierDecl, "_eval_body", _retrier)
     replace(WaitFunction, "_wait_interval", _wait_state)
     replace(StateTaskServiceCallback, "_eval_execution", _execution_with_token)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_ml_provider._compat import AirflowFailException, BaseOperator, SkipMixin
+from airflow_ml_provider._compat import AirflowFailException, BaseOperator, SkipMixin, skip_all_but
 from airflow_ml_provider.jobs.errors import ReportError
 from airflow_ml_provider.targets.airflow_values import REPORT
 
@@ -79,8 +79,7 @@ class ChoiceOperator(BaseOperator, SkipMixin):
         # Airflow 3 skips by raising, so the result would never be returned.
         ti.xcom_push(key="return_value", value=result)
         if skipped:
-            going_on = sorted(set(self.downstream_task_ids) - set(skipped))
-            self.skip_all_except(ti, going_on)
+            skip_all_but(self, ti, set(self.downstream_task_ids) - set(skipped))
         return result
 
     def _decide(self, when: Mapping[str, Any], context: Any, seen: list[dict[str, Any]]) -> bool:

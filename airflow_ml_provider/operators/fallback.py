@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_ml_provider._compat import AirflowFailException, BaseOperator, SkipMixin, state_of
+from airflow_ml_provider._compat import (
+    AirflowFailException,
+    BaseOperator,
+    SkipMixin,
+    skip_all_but,
+    state_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,6 +59,5 @@ class FallbackOperator(BaseOperator, SkipMixin):
             raise AirflowFailException(message)
         # Airflow 3 skips by raising, so the result would never be returned.
         ti.xcom_push(key="return_value", value=state)
-        going_on = sorted(set(self.downstream_task_ids) - set(self.fallback))
-        self.skip_all_except(ti, going_on)
+        skip_all_but(self, ti, set(self.downstream_task_ids) - set(self.fallback))
         return state

@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_ml_provider.pipeline.frozen import dataclass
 from airflow_ml_provider.plan.nodes import Choice, Extract, Map, all_nodes
+from airflow_ml_provider.targets.airflow_findings import findings
 from airflow_ml_provider.targets.airflow_tasks import firsts, operator_of
 from airflow_ml_provider.targets.airflow_values import Speller
+
+__all__ = ["document", "findings"]
 
 if TYPE_CHECKING:
     from airflow_ml_provider.plan.nodes import Block, Node, Plan

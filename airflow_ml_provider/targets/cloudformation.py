@@ -13,14 +13,8 @@ from airflow_ml_provider.plan.nodes import Approval
 from airflow_ml_provider.targets import approval_relay, starter
 from airflow_ml_provider.targets import cloudformation_parts as parts
 from airflow_ml_provider.targets.iam import policies
-from airflow_ml_provider.targets.iam_calls import (
-    AIRFLOW,
-    SAGEMAKER,
-    STEP_FUNCTIONS,
-    packages,
-    queue_arn,
-    sagemaker_arns,
-)
+from airflow_ml_provider.targets.iam_arns import packages, queue_arn, resource_arns
+from airflow_ml_provider.targets.iam_kinds import AIRFLOW, SAGEMAKER, STEP_FUNCTIONS
 from airflow_ml_provider.targets.iam_paths import Paths
 from airflow_ml_provider.targets.iam_statements import Where
 from airflow_ml_provider.targets.names import deployed_name
@@ -264,9 +258,14 @@ class _Template:
             }
             self.resources[f"RelayOfQueue{number}"] = {
                 "Type": "AWS::Lambda::EventSourceMapping",
-                "DependsOn": f"ApprovalQueue{number}",
                 "Properties": {
-                    "EventSourceArn": parts.substituted(arn),
+                    "EventSourceArn": {
+                        "Fn::If": [
+                            "CreatesApprovalQueue",
+                            parts.get(f"ApprovalQueue{number}"),
+                            parts.substituted(arn),
+                        ]
+                    },
                     "FunctionName": {"Ref": "Relay"},
                     "BatchSize": 10,
                     "FunctionResponseTypes": ["ReportBatchItemFailures"],
@@ -282,7 +281,7 @@ class _Template:
         return tuple(f"sagemaker:{verb}" for verb in verbs), resources
 
     def _pipeline_arns(self, below: str = "") -> Any:
-        arns = sagemaker_arns(_WHERE, f"pipeline/{self.name}{below}")
+        arns = resource_arns(_WHERE, "sagemaker", f"pipeline/{self.name}{below}")
         return parts.substituted(list(arns))
 
     def _state_machine(self, definition: str) -> dict[str, Any]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_ml_provider.targets.iam_calls import AIRFLOW, SAGEMAKER, STEP_FUNCTIONS, Calls
+from airflow_ml_provider.targets.iam_calls import Calls
 from airflow_ml_provider.targets.iam_jobs import JobRoles
+from airflow_ml_provider.targets.iam_kinds import AIRFLOW, SAGEMAKER, STEP_FUNCTIONS
 from airflow_ml_provider.targets.iam_paths import Paths
 from airflow_ml_provider.targets.iam_statements import Grant, Where, policy, trust
 from airflow_ml_provider.targets.names import deployed_name

@@ -16,20 +16,15 @@ from airflow_ml_provider.jobs.registry import KINDS
 from airflow_ml_provider.pipeline.frozen import dataclass
 from airflow_ml_provider.pipeline.values import Dataset, Output, ResourceName, find
 from airflow_ml_provider.plan.nodes import Call, Extract, Job
-from airflow_ml_provider.targets.iam_calls import (
-    AIRFLOW,
-    Calls,
-    fields_named,
-    key_arn,
-    listing,
-    passed_roles,
-)
+from airflow_ml_provider.targets.iam_arns import fields_named, key_arn, listing, passed_roles
+from airflow_ml_provider.targets.iam_kinds import AIRFLOW
 from airflow_ml_provider.targets.iam_statements import Grant, allow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from airflow_ml_provider.plan.nodes import Json, Node
+    from airflow_ml_provider.targets.iam_calls import Calls
     from airflow_ml_provider.targets.iam_statements import Where
 
 # Airflow's own default of [secrets] connections_prefix.

@@ -93,13 +93,12 @@ def policy(grants: Iterable[Grant]) -> dict[str, Any]:
 
 def trust(services: Iterable[str], condition: Mapping[str, Any]) -> dict[str, Any]:
     """Give the policy that lets services assume a role."""
-    statement: dict[str, Any] = {
+    statement = {
         "Effect": "Allow",
         "Principal": {"Service": _one_or_all(sorted(services))},
         "Action": "sts:AssumeRole",
+        "Condition": dict(condition),
     }
-    if condition:
-        statement["Condition"] = dict(condition)
     return {"Version": _VERSION, "Statement": [statement]}
 
 

@@ -557,6 +557,40 @@ def test_lambda_and_model(
     assert "too small" in steps(arn)["ask"]["FailureReason"]
 
 
+def test_what_an_execution_knows_of_itself(
+    *,
+    client: Client,
+    create: Callable[..., str],
+    start: Callable[..., str],
+    ended: Callable[[str], Json],
+    steps: Callable[[str], dict[str, Json]],
+    put: Callable[..., str],
+) -> None:
+    variables = ("PipelineName", "PipelineExecutionId", "PipelineExecutionArn")
+    said = {"Std:Join": {"On": " ", "Values": [get(f"Execution.{name}") for name in variables]}}
+    uri = join(put("report.json", '{"auc": 0.5}').removesuffix("json"), "json")
+    auc = {"Std:JsonGet": {"S3Uri": uri, "Path": "auc"}}
+    content = definition(condition("gate", [at_least(auc, 0.5)], [fail("tell", said)], []))
+    name = create(content)
+    arn = start()
+    ended(arn)
+    assert steps(arn)["tell"]["FailureReason"] == f"{name} {arn.rpartition('/')[2]} {arn}"
+    sagemaker = client("sagemaker")
+    sagemaker.update_pipeline(
+        PipelineName=name, PipelineDefinition=json.dumps(definition(fail("other", "")))
+    )
+    run = sagemaker.describe_pipeline_definition_for_execution(PipelineExecutionArn=arn)
+    assert json.loads(run["PipelineDefinition"]) == content
+    sagemaker.update_pipeline_execution(
+        PipelineExecutionArn=arn, PipelineExecutionDescription="looked at"
+    )
+    described = sagemaker.describe_pipeline_execution(PipelineExecutionArn=arn)
+    assert described["PipelineExecutionDescription"] == "looked at"
+    with pytest.raises(ClientError) as error:
+        sagemaker.describe_pipeline_execution(PipelineExecutionArn=arn + "x")
+    assert error.value.response["Error"]["Code"] == "ResourceNotFound"
+
+
 def test_a_fail_step_ends_the_execution(
     *,
     processing: Make,
@@ -696,6 +730,8 @@ def test_definitions_are_checked(
     with pytest.raises(ClientError) as error:
         sagemaker.describe_pipeline(PipelineName=name)
     assert error.value.response["Error"]["Code"] == "ResourceNotFound"
+    with pytest.raises(ClientError, match="should be provided"):
+        sagemaker.create_pipeline(PipelineName=name, RoleArn=role_arn)
 
     good = definition(condition("gate", [at_least(1, 0)], [], []))
     place = put("definition.json", json.dumps(good)).removeprefix("s3://")

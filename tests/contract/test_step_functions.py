@@ -6,7 +6,9 @@ import io
 import json
 import tarfile
 import time
+import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -349,6 +351,39 @@ def test_tuning_then_a_model_then_transform(
     answer = output(run(definition))
     assert (answer["TransformJobStatus"], answer["TransformJobName"]) == ("Completed", name)
     assert read(f"{out}/scores/a.csv.out") == b"10,20"
+
+
+@pytest.fixture
+def function(client: Client, role_arn: str, name: str) -> Any:
+    """Make a Lambda function that divides, and return its name."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("app.py", "def handle(event, context): return 6 / event['by']")
+    if role_arn.endswith("role/ml"):  # the local one: it need not be there for anything else
+        with suppress(ClientError):
+            client("iam").create_role(RoleName="ml", AssumeRolePolicyDocument="{}")
+    client("lambda").create_function(
+        FunctionName=name,
+        Runtime="python3.12",
+        Role=role_arn,
+        Handler="app.handle",
+        Code={"ZipFile": buffer.getvalue()},
+    )
+    yield name
+    client("lambda").delete_function(FunctionName=name)
+
+
+def test_a_function(run: Run, function: str) -> None:
+    invoke = {"FunctionName": function, "Payload": {"by.$": "$.by"}}
+    state = task(
+        "arn:aws:states:::lambda:invoke",
+        invoke,
+        ResultSelector={"got.$": "$.Payload"},
+        Catch=[{"ErrorEquals": ["ZeroDivisionError"], "Next": "caught"}],
+    )
+    definition = machine(invoke=state, caught={"Type": "Pass"})
+    assert output(run(definition, {"by": 2})) == {"got": 3}
+    assert output(run(definition, {"by": 0}))["Error"] == "ZeroDivisionError"
 
 
 # Retry, Catch, timeouts

@@ -181,7 +181,10 @@ def _pipeline(cloud: Cloud, name: str, seconds: float) -> Json:
     step = {"Name": "wait", "Type": "Processing", "Arguments": _processing(cloud, name, seconds)}
     definition = json.dumps({"Version": "2020-12-01", "Steps": [step]})
     cloud.client("sagemaker").create_pipeline(
-        PipelineName=name, PipelineDefinition=definition, RoleArn=ROLE, ClientRequestToken="0" * 32
+        PipelineName=name,
+        PipelineDefinition=definition,
+        RoleArn=ROLE,
+        ClientRequestToken=name.ljust(32, "0"),
     )
     return {"PipelineName": name}
 

@@ -26,7 +26,7 @@ MAX_CHARACTERS = 1_048_576
 """Of a definition: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreatePipeline.html"""
 
 STEP_QUOTA = 50
-"""Of steps in a pipeline, where nobody has asked for more."""
+"""Of steps in a pipeline; a quota can be raised, so that more is no error."""
 
 
 def findings(plan: Plan) -> list[Finding]:
@@ -89,7 +89,7 @@ def _whole(definition: Definition) -> Iterator[Finding]:
         yield Finding(step, "order", LOWERED, how)
     steps = sum(1 for _ in all_units(definition.units))
     if steps > STEP_QUOTA:
-        how = f"{steps} steps; raise the account's quota of {STEP_QUOTA} steps in a pipeline first"
+        how = f"{steps} steps; the account's quota must be raised first if it is {STEP_QUOTA}"
         yield Finding("", "number of steps", LOWERED, how)
     size = len(json.dumps(definition.document))
     if size > MAX_CHARACTERS:

@@ -25,6 +25,7 @@ from airflow_ml_provider.pipeline.values import (
     replace_values,
 )
 from airflow_ml_provider.plan.nodes import Invoke, Job
+from airflow_ml_provider.plan.place import as_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -87,7 +88,7 @@ def with_texts(request: Any, *, inside: bool = False) -> Any:
         }
     if isinstance(request, (list, tuple)):
         return [with_texts(item, inside=inside) for item in request]
-    return Text.of(request) if inside and _is_no_text(request) else request
+    return as_text(request) if inside else request
 
 
 def run_key(plan: Plan) -> dict[str, Any]:
@@ -116,12 +117,6 @@ def _without_tokens(value: Any) -> Any:
             key: _without_tokens(item) for key, item in value.items() if not isinstance(item, Token)
         }
     return [_without_tokens(item) for item in value] if isinstance(value, (list, tuple)) else value
-
-
-def _is_no_text(value: Any) -> bool:
-    if isinstance(value, Parameter):
-        return not isinstance(value.default, str)
-    return isinstance(value, (bool, int, float, Item, Metric))
 
 
 def _one(value: Any, scope: Scope) -> Any:
@@ -199,7 +194,7 @@ def _parts(value: Any, scope: Scope) -> list[Any]:
         # Only where a plan is looked at before its code is staged.
         return [f"{root}/code/{'/'.join(value.files)}"]
     found = replace_values(value, lambda item: _one(item, scope))
-    if isinstance(value, Item) and isinstance(found, (dict, list, tuple)):
+    if isinstance(value, Item) and not isinstance(found, str):
         return [json.dumps(found)]
     return [found if isinstance(found, dict) else str(found)]
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from airflow_ml_provider.local.pipelines_order import Arm, Need
 from airflow_ml_provider.local.protocol import AwsError
 
 Json = dict[str, Any]
+SDK = Path(__file__).parents[2] / "golden" / "sagemaker_sdk"
 
 
 def read(*steps: Any, **fields: Any) -> Any:
@@ -87,7 +89,7 @@ def test_order_comes_from_names_and_references() -> None:
         ([gate()], "at least one condition"),
         ([gate({"Type": "Like"})], "'Like'"),
         ([gate({"Type": "Equals", "LeftValue": 1})], "needs RightValue"),
-        ([gate({"Type": "Not", "Expression": {"Type": "Odd"}})], "'Odd'"),
+        ([gate({"Type": "Not", "Condition": {"Type": "Odd"}})], "'Odd'"),
         ([gate({"Type": "Or", "Conditions": [{"Type": "Even"}]})], "'Even'"),
         ([gate(equals(1)), step("a", Arguments={"x": {"Get": "Steps.gate.x"}})], "no properties"),
         ([gate(equals({"Std:JsonGet": {"Path": "x"}}))], "without PropertyFile"),
@@ -133,3 +135,8 @@ def test_problems_are_bounded() -> None:
 def test_malformed_parameters() -> None:
     with pytest.raises(AwsError, match=r"malformed.*unknown type 'Date'"):
         read(step("a"), Parameters=[{"Type": "String"}, {"Name": "d", "Type": "Date"}])
+
+
+@pytest.mark.parametrize("path", sorted(SDK.glob("*.json")), ids=lambda path: path.name)
+def test_what_the_sagemaker_sdk_makes_is_taken(path: Path) -> None:
+    assert read_definition(path.read_text()).steps

@@ -11,7 +11,12 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from airflow_ml_provider.local.pipelines_definition import Step
-from airflow_ml_provider.local.pipelines_jobs import create_model, run_job
+from airflow_ml_provider.local.pipelines_jobs import (
+    create_model,
+    register_model,
+    run_emr_serverless,
+    run_job,
+)
 from airflow_ml_provider.local.pipelines_order import Place
 from airflow_ml_provider.local.pipelines_retry import RetryPolicy
 from airflow_ml_provider.local.pipelines_run import (
@@ -168,6 +173,90 @@ def test_a_model_that_is_there_already_is_ours() -> None:
     run = a_run(service, kind="Model")
     create_model(run, {})
     assert run.record.document["Metadata"] == {"Model": {"Arn": "arn:model"}}
+
+
+def test_a_tuning_job_knows_its_training_jobs() -> None:
+    best = {"BestTrainingJob": {"TrainingJobName": "t-1"}}
+    service = Service(
+        {
+            "create_hyper_parameter_tuning_job": [{}],
+            "describe_hyper_parameter_tuning_job": [
+                {"HyperParameterTuningJobStatus": "Completed", **best}
+            ],
+            "list_training_jobs_for_hyper_parameter_tuning_job": [{"TrainingJobSummaries": [1]}],
+        }
+    )
+    run = a_run(service, kind="Tuning")
+    run_job(run, {})
+    assert run.record.properties["BestTrainingJob"] == best["BestTrainingJob"]
+    assert run.record.properties["TrainingJobSummaries"] == [1]
+    names = service.names("create_hyper_parameter_tuning_job", "HyperParameterTuningJobName")
+    assert len(names[0]) <= 32
+
+
+@pytest.mark.parametrize(
+    ("described", "created"), [([{}], 0), ([refused("ValidationException")], 1)]
+)
+def test_a_group_is_made_if_there_is_none(described: list[Any], created: int) -> None:
+    service = Service(
+        {
+            "describe_model_package_group": described,
+            "create_model_package_group": [refused("Group already exists")],
+            "create_model_package": [refused("InternalFailure", 500), {"ModelPackageArn": "arn:1"}],
+            "describe_model_package": [{"ModelPackageArn": "arn:1"}],
+        }
+    )
+    run = a_run(service, kind="RegisterModel")
+    run.repeated(lambda: register_model(run, {"ModelPackageGroupName": "g"}))
+    assert run.record.properties == {"ModelPackageArn": "arn:1"}
+    names = service.names("create_model_package_group", "ModelPackageGroupName")
+    assert names == ["g"] * created * 2
+    tokens = service.names("create_model_package", "ClientToken")
+    assert len(tokens) == 2
+    assert tokens[0] == tokens[1]
+
+
+def a_job_run(*states: str) -> Service:
+    listed = [{"jobRun": {"state": state, "stateDetails": "why"}} for state in states]
+    return Service(
+        {
+            "create_application": [{"applicationId": "app"}],
+            "start_job_run": [{"applicationId": "app", "jobRunId": "run"}],
+            "get_job_run": listed,
+            "cancel_job_run": [{}],
+            "stop_application": [{}],
+            "delete_application": [{}],
+        }
+    )
+
+
+def test_emr_serverless() -> None:
+    service = a_job_run("RUNNING", "SUCCESS")
+    run = a_run(service, kind="EMRServerless")
+    run_emr_serverless(run, {"ApplicationId": "app", "ExecutionRoleArn": "r", "JobConfig": {}})
+    assert service.names("start_job_run", "executionRoleArn") == ["r"]
+    assert run.record.properties["jobRun"]["state"] == "SUCCESS"
+    assert [name for name, _ in service.calls] == ["start_job_run", "get_job_run", "get_job_run"]
+
+
+def test_emr_serverless_in_an_application_of_its_own() -> None:
+    service = a_job_run("FAILED")
+    run = a_run(service, kind="EMRServerless")
+    config = {"name": "a", "releaseLabel": "emr-7.0.0", "type": "SPARK"}
+    with pytest.raises(StepFailure, match="why"):
+        run_emr_serverless(run, {"ApplicationConfig": config, "JobConfig": {}})
+    called = [name for name, _ in service.calls]
+    assert called[0] == "create_application"
+    assert called[-2:] == ["stop_application", "delete_application"]
+
+
+def test_emr_serverless_is_stopped() -> None:
+    service = a_job_run("RUNNING", "CANCELLED")
+    run = a_run(service, kind="EMRServerless")
+    run.stop.set()
+    with pytest.raises(StepStopped):
+        run_emr_serverless(run, {"ApplicationId": "app", "JobConfig": {}})
+    assert service.names("cancel_job_run", "jobRunId") == ["run"]
 
 
 def test_nothing_is_called_when_the_server_ends() -> None:

@@ -28,7 +28,7 @@ YES, NO = compare("Equals", 1, 1), compare("Equals", "a", "b")
         (compare("LessThan", "a", "b"), True),
         (compare("LessThanOrEqualTo", 2, 1), False),
         ({"Type": "In", "QueryValue": "a", "Values": ["a", "b"]}, True),
-        ({"Type": "Not", "Expression": NO}, True),
+        ({"Type": "Not", "Condition": NO}, True),
         ({"Type": "Or", "Conditions": [NO, YES]}, True),
         ({"Type": "Or", "Conditions": [NO, NO]}, False),
     ],

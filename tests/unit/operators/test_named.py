@@ -4,7 +4,9 @@ import pytest
 
 from airflow_ml_provider.operators.evaluation import EvaluationOperator
 from airflow_ml_provider.operators.processing import ProcessingOperator
+from airflow_ml_provider.operators.sagemaker_pipeline import SageMakerPipelineOperator
 from airflow_ml_provider.operators.spark import SparkOperator
+from airflow_ml_provider.operators.state_machine import StateMachineOperator
 from airflow_ml_provider.operators.training import TrainingOperator
 from airflow_ml_provider.operators.transform import TransformOperator
 from airflow_ml_provider.operators.tuning import TuningOperator
@@ -157,3 +159,31 @@ def test_all_missing_fields_are_named():
         "image_uri: missing; give image_uri=",
         "inputs: missing; give inputs=",
     )
+
+
+def test_a_state_machine():
+    arn = "arn:aws:states:us-east-1:123456789012:stateMachine:flights"
+    task = StateMachineOperator(
+        task_id="run", state_machine_arn=arn, input={"day": "{{ ds }}"}, timeout_seconds=60
+    )
+    assert task.kind == "step_functions_execution"
+    assert task.request == {"stateMachineArn": arn, "input": {"day": "{{ ds }}"}}
+    assert StateMachineOperator(task_id="run", state_machine_arn=arn).request["input"] == {}
+
+
+def test_a_sagemaker_pipeline():
+    task = SageMakerPipelineOperator(
+        task_id="run",
+        pipeline_name="flights",
+        parameters={"day": "{{ ds }}", "depth": 5},
+        overrides={"PipelineExecutionDescription": "daily"},
+    )
+    assert task.kind == "sagemaker_pipeline_execution"
+    assert task.request == {
+        "PipelineName": "flights",
+        "PipelineParameters": [
+            {"Name": "day", "Value": "{{ ds }}"},
+            {"Name": "depth", "Value": 5},
+        ],
+        "PipelineExecutionDescription": "daily",
+    }

@@ -255,6 +255,10 @@ def tuning() -> Job:
     )
 
 
+def execution_of(kind: str, **request: Any) -> Job:
+    return Job(name="other", kind=kind, request=request, **NO_RETRY)
+
+
 COMPLETE = {
     "sagemaker_training": training(),
     "sagemaker_processing": processing(),
@@ -262,6 +266,10 @@ COMPLETE = {
     "sagemaker_tuning": tuning(),
     "glue": glue(Definition=DEFINITION),
     "emr_serverless": emr(),
+    "step_functions_execution": execution_of(
+        "step_functions_execution", stateMachineArn=arn("states", "stateMachine:m")
+    ),
+    "sagemaker_pipeline_execution": execution_of("sagemaker_pipeline_execution", PipelineName="p"),
 }
 BESIDES = {"iam", "logs", "s3"}
 """Services of what a task does besides its kind: pass roles, read logs and reports, stage code."""
@@ -271,6 +279,26 @@ BESIDES = {"iam", "logs", "s3"}
 def test_airflow_is_granted_what_the_kind_says_that_it_calls(kind: str) -> None:
     actions = {action for action, _ in execution("airflow", COMPLETE[kind])}
     assert {one for one in actions if one.partition(":")[0] not in BESIDES} == KINDS[kind].actions
+
+
+def test_every_kind_is_there() -> None:
+    assert COMPLETE.keys() == KINDS.keys()
+
+
+def test_executions_of_other_orchestrators() -> None:
+    found = execution("airflow", COMPLETE["step_functions_execution"])
+    machine, runs = arn("states", "stateMachine:m"), arn("states", "execution:m:*")
+    assert each("states", "ListExecutions StartExecution", machine) <= found
+    assert each("states", "DescribeExecution StopExecution", runs) <= found
+    found = execution("airflow", COMPLETE["sagemaker_pipeline_execution"])
+    pipeline = arn("sagemaker", "pipeline/p")
+    assert ("sagemaker:StartPipelineExecution", pipeline) in found
+    assert ("sagemaker:StopPipelineExecution", f"{pipeline}/execution/*") in found
+
+
+def test_a_kind_without_a_table_is_allowed_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(KINDS, "other", KINDS["step_functions_execution"])
+    assert ("states:StartExecution", "*") in execution("airflow", execution_of("other"))
 
 
 def test_a_training_job_on_airflow() -> None:

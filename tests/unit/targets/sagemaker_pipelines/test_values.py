@@ -124,10 +124,10 @@ def test_what_must_be_text_becomes_text(scope):
         "Environment": {
             "A": "1",
             "B": {"Std:Join": {"On": "", "Values": [DEPTH]}},
-            "C": {"Get": "Parameters.name"},
+            "C": {"Std:Join": {"On": "", "Values": [{"Get": "Parameters.name"}]}},
             "D": "5",
         },
-        "AppSpecification": {"ContainerArguments": ["--x", "0.5", "False"]},
+        "AppSpecification": {"ContainerArguments": ["--x", "0.5", "false"]},
         "InstanceCount": DEPTH,
     }
 

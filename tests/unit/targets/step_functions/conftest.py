@@ -11,17 +11,21 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
+from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from statelint.linter import Linter
 
 from airflow_ml_provider.local.server import LocalAws
-from airflow_ml_provider.pipeline import Report, Retry
+from airflow_ml_provider.pipeline import JobField, Metric, Parameter, Report, Retry
+from airflow_ml_provider.pipeline.conditions import Comparison
 from airflow_ml_provider.pipeline.values import Output, Run, Text
-from airflow_ml_provider.plan.nodes import Call, Job, Plan
+from airflow_ml_provider.plan.nodes import Call, Choice, Fail, Job, Map, Plan
 from airflow_ml_provider.targets.step_functions import document
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from airflow_ml_provider.plan.nodes import Block
 
 Json = dict[str, Any]
 ROLE = "arn:aws:iam::123456789012:role/ml"
@@ -127,6 +131,52 @@ def send() -> Callable[..., Call]:
         )
 
     return send
+
+
+@pytest.fixture(scope="session")
+def blocks(send, job) -> st.SearchStrategy[Block]:
+    """A strategy of plans: steps that take fields and metrics of earlier ones, in all nodes."""
+
+    def name(count):
+        return f"s{count[0]}-x" if count[0] % 3 else f"step_{count[0]}"
+
+    def block(draw, count, depth, seen, *, in_map):
+        nodes = []
+        for _ in range(draw(st.integers(1, 4))):
+            count[0] += 1
+            own = name(count)
+            after = tuple(draw(st.lists(st.sampled_from(nodes), unique_by=id)) if nodes else ())
+            after = tuple(one.name for one in after)
+            before = [*seen, *(one for one in nodes if one.name in after)]
+            jobs = [one.name for one in before if getattr(one, "report", None)]
+            kinds = ["job", "call", "fallback", "fail"]
+            kinds += ["choice"] if depth else []
+            kinds += ["map"] if depth and not in_map else []
+            kind = draw(st.sampled_from(kinds))
+            fields = {one: JobField(one, ("A", "B")) for one in jobs}
+
+            def inner(seen=tuple(before), map_=in_map):
+                return block(draw, count, depth - 1, seen, in_map=map_)
+
+            if kind == "job":
+                node = job(own, after, request={"Environment": fields}, report=True)
+            elif kind == "call":
+                node = send(own, "q", after, retry=(Retry(1),))
+            elif kind == "fallback":
+                node = send(own, "q", after, fallback=inner() if depth else (send(own + "f", "q"),))
+            elif kind == "fail":
+                node = Fail(name=own, after=after, message="no")
+            elif kind == "choice":
+                left = Metric(jobs[0], ("f1-score",)) if jobs else Parameter("x", 1)
+                arms = (inner(), inner() if draw(st.booleans()) else ())
+                when = Comparison(">", left, 0.5)
+                node = Choice(name=own, after=after, when=when, then=arms[0], otherwise=arms[1])
+            else:
+                node = Map(name=own, after=after, items=(1, 2), body=inner(map_=True))
+            nodes.append(node)
+        return tuple(nodes)
+
+    return st.composite(lambda draw: block(draw, [0], 2, (), in_map=False))()
 
 
 @pytest.fixture(scope="session")

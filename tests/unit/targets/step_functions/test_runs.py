@@ -1,8 +1,10 @@
 """The compiled state machines on an interpreter that really runs them."""
+# ruff: noqa: PLR0917 - fixtures are asked for by position
 
 from __future__ import annotations
 
 import json
+from threading import Thread
 
 import pytest
 
@@ -321,9 +323,7 @@ def test_every_try_of_a_job_has_a_name_of_its_own(execute, aws, evaluation):
 
 
 @pytest.mark.parametrize(("approved", "status"), [(True, "SUCCEEDED"), (False, "FAILED")])
-def test_an_approval(execute, send, aws, queue, approved, status, plan_of):
-    import threading  # noqa: PLC0415
-
+def test_an_approval(execute, send, aws, queue, approved, status):
     def answer():
         sqs, states = aws("sqs"), aws("stepfunctions")
         while not (got := sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=1).get("Messages")):
@@ -368,7 +368,7 @@ def test_an_approval(execute, send, aws, queue, approved, status, plan_of):
         timeout_seconds=1800,
         poll_seconds=1,
     )
-    thread = threading.Thread(target=answer)
+    thread = Thread(target=answer)
     thread.start()
     done = execute(register, other, ask)
     thread.join()

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_ml_provider.factories.condition import spell_condition
 from airflow_ml_provider.pipeline import Condition, Metric, Parameter
+from airflow_ml_provider.targets.airflow_conditions import spell_condition
 
 
 def test_conditions_become_json():
@@ -26,3 +26,8 @@ def test_conditions_become_json():
 def test_an_unknown_condition_is_refused():
     with pytest.raises(TypeError, match="is no condition"):
         spell_condition(Condition())
+
+
+def test_a_metric_inside_a_map_is_that_of_the_same_index():
+    spelled = spell_condition(Metric("score", ("auc",)) > 0.5, {"score"})
+    assert spelled["left"] == {"task_id": "score", "metric": ["auc"], "same_index": True}
