@@ -28,7 +28,10 @@ class TrialError(Exception):
 
 @dataclass(frozen=True)
 class TaskResult:
-    """What one task of a run did; ``state`` is Airflow's, ``result`` what it gave to XCom."""
+    """What one task of a run did; ``state`` is Airflow's, ``result`` what it gave to XCom.
+
+    ``task_id`` of a mapped task ends with its index: ``job[0]``.
+    """
 
     task_id: str
     state: str | None
@@ -117,18 +120,26 @@ def run(
 
 
 def _results(dag: DAG, run_id: str, *, with_xcom: bool) -> tuple[TaskResult, ...]:
-    found = {ti.task_id: ti for ti in task_instances(dag.dag_id, run_id)}
+    order = {task.task_id: number for number, task in enumerate(_sorted(dag))}
+    found = [ti for ti in task_instances(dag.dag_id, run_id) if ti.task_id in order]
     return tuple(
         TaskResult(
-            task_id=task.task_id,
-            state=found[task.task_id].state,
-            seconds=found[task.task_id].duration,
-            result=found[task.task_id].xcom_pull(task.task_id) if with_xcom else None,
-            report=found[task.task_id].xcom_pull(task.task_id, key="report") if with_xcom else None,
+            task_id=_named(ti),
+            state=ti.state,
+            seconds=ti.duration,
+            result=_pulled(ti, "return_value") if with_xcom else None,
+            report=_pulled(ti, "report") if with_xcom else None,
         )
-        for task in _sorted(dag)
-        if task.task_id in found
+        for ti in sorted(found, key=lambda ti: (order[ti.task_id], ti.map_index))
     )
+
+
+def _named(ti: Any) -> str:
+    return f"{ti.task_id}[{ti.map_index}]" if ti.map_index >= 0 else str(ti.task_id)
+
+
+def _pulled(ti: Any, key: str) -> Any:
+    return ti.xcom_pull(ti.task_id, key=key, map_indexes=ti.map_index)
 
 
 def _sorted(dag: Any) -> Any:
@@ -138,9 +149,9 @@ def _sorted(dag: Any) -> Any:
 def _watch(dag: DAG, on_change: Callable[[TaskResult], None], over: Event) -> None:
     known: dict[tuple[str, str], str | None] = {}
     for ti in task_instances(dag.dag_id):
-        known[ti.run_id, ti.task_id] = ti.state
+        known[ti.run_id, _named(ti)] = ti.state
     while not over.wait(_POLL_SECONDS):
         for ti in task_instances(dag.dag_id):
-            if known.get((ti.run_id, ti.task_id)) != ti.state:
-                known[ti.run_id, ti.task_id] = ti.state
-                on_change(TaskResult(ti.task_id, ti.state, ti.duration))
+            if known.get((ti.run_id, _named(ti))) != ti.state:
+                known[ti.run_id, _named(ti)] = ti.state
+                on_change(TaskResult(_named(ti), ti.state, ti.duration))

@@ -125,7 +125,9 @@ def _resources(
     if prefix == "sqs" and (found := _QUEUE.fullmatch(params.get("QueueUrl", ""))):
         return [f"arn:aws:sqs:{place.region}:{found[1]}:{found[2]}"], ()
     if operation == "CreateModelPackage" and "ModelPackageGroupName" in params:
-        return [place.arn(prefix, f"model-package/{params['ModelPackageGroupName']}/1")], ()
+        group = params["ModelPackageGroupName"]
+        resources = f"model-package-group/{group}", f"model-package/{group}/1"
+        return [place.arn(prefix, one) for one in resources], ()
     for name, form in _RESOURCES.get(prefix, ()):
         if name in params and (name in _LISTED or not operation.startswith("List")):
             given = params[name]

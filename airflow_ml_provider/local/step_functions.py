@@ -65,8 +65,6 @@ def switch(*, on: bool) -> None:
 
 def close(cloud: Cloud) -> None:
     """Stop the executions that this server started."""
-    if not any(models.stepfunctions_backends.values()):
-        return
     for backends in list(models.stepfunctions_backends.values()):
         for backend in list(backends.values()):
             for execution in _executions(backend):
@@ -186,9 +184,9 @@ def _end(execution: Any, cause: str | None, error: str | None) -> None:
 def _describe(call: Call) -> Json:
     execution = _execution(call)
     found: Json = call.forward()
-    if execution.status != "RUNNING":
+    if found["status"] != "RUNNING":
         found["stopDate"] = execution.stop_date
-    if execution.status == "SUCCEEDED":  # moto leaves a text as it is, AWS gives JSON
+    if found["status"] == "SUCCEEDED":  # moto leaves a text as it is, AWS gives JSON
         found["output"] = json.dumps(execution.output, separators=(",", ":"))
     return found
 
@@ -208,7 +206,7 @@ def _history(call: Call) -> Json:
     events = call.forward()["events"]
     if params.get("reverseOrder"):
         events.reverse()
-    # Events are only ever appended, so a place in them stays what it was; backwards, from the end.
+    # The token is the last event's id: events that come meanwhile shift no page.
     after = params.get("nextToken")
     if after is not None:
         ids = [str(event["id"]) for event in events]

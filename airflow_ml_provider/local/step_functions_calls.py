@@ -152,8 +152,11 @@ def _message(error: ClientError) -> str:
 
 
 def _modelled(service: str, error: ClientError) -> str | None:
-    code = error.response["Error"].get("Code", "")
-    for shape in service_model(service).operation_model(error.operation_name).error_shapes:
+    code, operation = error.response["Error"].get("Code", ""), error.operation_name
+    model = service_model(service)
+    if operation not in model.operation_names:  # that of a managed rule
+        return None
+    for shape in model.operation_model(operation).error_shapes:
         if code in (shape.name, shape.error_code):
             return str(shape.name).removesuffix("Exception") + "Exception"
     return None

@@ -12,12 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 from moto.stepfunctions import models
 from moto.stepfunctions.parser import models as parser_models
+from moto.stepfunctions.parser.api import ExecutionStatus
 from moto.stepfunctions.parser.asl.component.common.retry.max_attempts_decl import (
     MaxAttemptsOutcome,
 )
 from moto.stepfunctions.parser.asl.component.common.retry.retrier_decl import RetrierDecl
 from moto.stepfunctions.parser.asl.component.common.retry.retrier_outcome import RetrierOutcome
 from moto.stepfunctions.parser.asl.component.state.exec.execute_state import ExecutionState
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.credentials import (
+    Credentials,
+    StateCredentials,
+)
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import (
     state_task_service_factory,
     state_task_service_sqs,
@@ -38,6 +43,11 @@ from moto.stepfunctions.parser.asl.eval.callback.callback import (
 )
 from moto.stepfunctions.parser.asl.eval.environment import Environment
 from moto.stepfunctions.parser.asl.eval.evaluation_details import AWSExecutionDetails
+from moto.stepfunctions.parser.asl.eval.program_state import (
+    ProgramEnded,
+    ProgramError,
+    ProgramTimedOut,
+)
 from moto.stepfunctions.parser.asl.utils import boto_client
 from moto.stepfunctions.parser.backend.execution import (
     BaseExecutionWorkerCommunication,
@@ -59,6 +69,7 @@ from airflow_ml_provider.local.step_functions_tasks import (
     JobTask,
     SdkTask,
 )
+from airflow_ml_provider.local.store import now
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,6 +91,7 @@ def install() -> None:
     replace(StateTaskServiceCallback, "_eval_execution", _execution_with_token)
     replace(StateTaskServiceCallback, "_eval_wait_for_task_token", _wait_for_token)
     replace(ExecutionState, "_evaluate_with_timeout", _evaluate)
+    replace(Credentials, "_eval_body", _credentials)
     replace(Environment, "as_inner_frame_of", classmethod(_frame))
     replace(Execution, "_get_start_aws_execution_details", _role_details)
     replace(Execution, "get_start_execution_details", _execution_details)
@@ -240,10 +252,26 @@ def _environment(self: Any) -> Any:
     return self.env
 
 
-_moto_reflect: Any = BaseExecutionWorkerCommunication._reflect_execution_status  # noqa: SLF001
-
-
 def _reflect(self: Any) -> None:
-    # A stopped execution ended when it was stopped.
-    if self.execution.status == "RUNNING":
-        _moto_reflect(self)
+    # Moto tells of the end before it has the output; and a stopped execution has ended already.
+    execution, env = self.execution, self.execution.exec_worker.env
+    if execution.status != "RUNNING":
+        return
+    state = env.program_state()
+    status = ExecutionStatus.ABORTED
+    if isinstance(state, ProgramEnded):
+        status, execution.output = ExecutionStatus.SUCCEEDED, env.states.get_input()
+    elif isinstance(state, ProgramError):
+        status, error = ExecutionStatus.FAILED, state.error or {}
+        execution.error, execution.cause = error.get("error"), error.get("cause")
+    elif isinstance(state, ProgramTimedOut):
+        status = ExecutionStatus.TIMED_OUT
+    execution.stop_date = now()
+    execution.exec_status = status
+
+
+def _credentials(self: Any, env: Any) -> None:
+    # A state's own role must call the same server.
+    self.role_arn.eval(env=env)
+    role = env.aws_execution_details.role_arn.other(env.stack.pop())
+    env.stack.append(StateCredentials(role_arn=role))

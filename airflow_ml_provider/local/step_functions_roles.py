@@ -56,19 +56,3 @@ def bound(role_arn: str) -> RoleArn:
     found = RoleArn(role_arn)
     found.cloud, found.identity = _STARTER.get()
     return found
-
-
-def client_of(env: Any, service: str, region: str, role_arn: str | None = None) -> Any:
-    """Return a client of a service for an environment of the interpreter.
-
-    Args:
-        env: the environment.
-        service: botocore's name of the service.
-        region: where.
-        role_arn: a state's own role (its ``Credentials``), else the state machine's.
-
-    """
-    role: RoleArn = env.aws_execution_details.role_arn
-    if role_arn and role_arn != role:
-        role = role.other(role_arn)
-    return role.client(service, region)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -33,7 +32,6 @@ from airflow_ml_provider.local.step_functions_calls import (
     optimised_error,
     sdk_error,
 )
-from airflow_ml_provider.local.step_functions_roles import client_of
 
 if TYPE_CHECKING:
     from airflow_ml_provider.local.protocol import Json
@@ -42,9 +40,6 @@ if TYPE_CHECKING:
 FIRST_POLL_SECONDS = 0.05
 POLL_SECONDS = 0.2
 JOB_SERVICES = ("sagemaker", "glue", "emr-serverless", "states")
-log = logging.getLogger(__name__)
-
-
 _TOKEN: Any = {ResourceCondition.WaitForTaskToken}
 _SYNC: Any = {ResourceCondition.Sync, ResourceCondition.Sync2}
 
@@ -87,7 +82,7 @@ class SdkTask(_CallTask):
         state_credentials: Any,
     ) -> None:
         region = resource_runtime_part.region
-        client = client_of(env, self._service, region, state_credentials.role_arn)
+        client = state_credentials.role_arn.client(self._service, region)
         answer = call(client, self.resource.api_action, normalised_parameters, time=iso)
         env.stack.append(answer)
 
@@ -130,11 +125,11 @@ class JobTask(_CallTask):
             text = given if isinstance(given, str) else json.dumps(given, separators=(",", ":"))
             normalised_parameters["Input"] = text
         region = resource_runtime_part.region
-        client = client_of(env, self._service, region, state_credentials.role_arn)
+        client = state_credentials.role_arn.client(self._service, region)
         execution = env.states.context_object.context_object_data["Execution"]["Id"]
         if self.resource.condition:
             kind = jobs.JOB_KINDS[self._service, action]
-            events = client_of(env, "events", region, state_credentials.role_arn)
+            events = state_credentials.role_arn.client("events", region)
             jobs.ensure_rule(events, self._service, kind)
         env.stack.append(jobs.start(client, action, normalised_parameters, execution))
 
@@ -148,7 +143,7 @@ class JobTask(_CallTask):
         kind = jobs.JOB_KINDS[self._service, self.resource.api_action]
         job = {**normalised_parameters, **env.stack.pop()}
         region = resource_runtime_part.region
-        client = client_of(env, self._service, region, state_credentials.role_arn)
+        client = state_credentials.role_arn.client(self._service, region)
         result, pause_seconds = None, FIRST_POLL_SECONDS
         # The environment ends with a timeout, a stop, or the failure of a parallel branch.
         while env.is_running() and result is None:

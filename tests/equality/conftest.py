@@ -3,9 +3,13 @@ from __future__ import annotations
 import json
 import os
 import random
+import sys
+import time
 
 import boto3
 import pytest
+
+from airflow_ml_provider.jobs import pace
 
 
 def pytest_addoption(parser):
@@ -78,7 +82,16 @@ def airflow(endpoint_url, tmp_path_factory):
     import on_airflow  # noqa: PLC0415 - Airflow reads its settings when it is imported
 
     on_airflow.prepare()
-    return on_airflow
+    with pytest.MonkeyPatch.context() as patch:
+        # The fakes end at once: nobody shall wait seconds before looking again.
+        patch.setattr(pace, "FIRST_SECONDS", 0.05)
+        patch.setattr(time, "sleep", _short_for_dag_test)
+        yield on_airflow
+
+
+def _short_for_dag_test(seconds, sleep=time.sleep):
+    caller = sys._getframe(1).f_globals.get("__name__")
+    sleep(min(seconds, 0.05) if caller == "airflow.sdk.definitions.dag" else seconds)
 
 
 @pytest.fixture(scope="session")

@@ -160,7 +160,7 @@ class _Maker:
                 "ITEM": Item(map_name, ("name",)) if map_name else "none",
             },
             role_arn="arn:aws:iam::123456789012:role/jobs",
-            retry=Retry(attempts=attempts, interval_seconds=1, backoff=1.0),
+            retry=Retry(attempts=attempts, interval_seconds=0, backoff=1.0),
             after=after,
             fallback=fallback,
         )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import warnings
+from datetime import timedelta
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -24,9 +26,12 @@ def prepare() -> None:
 
 def run(pipeline: Pipeline, start: datetime, parameters: dict[str, Any]) -> bool:
     """Run it once for the day that begins at `start`, and tell whether it succeeded."""
-    dag = pipeline_dag(pipeline, schedule="@daily", start_date=start, deferrable=False)
-    module = import_module("airflow.dag_processing.dagbag")
-    bag = module.DagBag(os.devnull, include_examples=False)
-    bag.bag_dag(dag)
-    module.sync_bag_to_db(bag, "dags-folder", None)
-    return str(run_dag(dag, start, parameters).state) == "success"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Airflow's own imports warn of each other
+        dag = pipeline_dag(pipeline, schedule="@daily", start_date=start, deferrable=False)
+        module = import_module("airflow.dag_processing.dagbag")
+        bag = module.DagBag(os.devnull, collect_dags=False)
+        bag.bag_dag(dag)
+        module.sync_bag_to_db(bag, "dags-folder", None)
+        # A daily run starts when its day is over.
+        return str(run_dag(dag, start + timedelta(days=1), parameters).state) == "success"

@@ -29,6 +29,7 @@ RUN = {
     Run.INTERVAL_END: "2013-08-30T00:00:00+00:00",
 }
 NUMBERS = count()
+LOWERED_ENDS = {"fail", "order"}
 
 
 def expected(one, **options):
@@ -56,6 +57,15 @@ def test_random_pipelines(request, jobs, client, airflow, script_folder):
     def equal(data):
         one = data.draw(drawn(script_folder, f"p{next(NUMBERS)}"))
         tally["pipelines"] += 1
+        tally.update({type(step).__name__ for step in one.pipeline.all_steps()})
+        tally.update(
+            {
+                field
+                for step in one.pipeline.all_steps()
+                for field in ("after", "fallback")
+                if getattr(step, field)
+            }
+        )
 
         def on(target):
             compiled = compile_pipeline(one.pipeline, target)
@@ -74,14 +84,19 @@ def test_random_pipelines(request, jobs, client, airflow, script_folder):
             f"step-functions: {reason}"
         )
 
-        refusals = [f for f in examined(one.pipeline, "sagemaker")[1] if f.verdict == REFUSED]
-        if refusals:
-            # Only a tail that would be copied too often.
-            assert {finding.feature for finding in refusals} == {"rejoin"}
+        findings = examined(one.pipeline, "sagemaker")[1]
+        if refused := {finding.feature for finding in findings if finding.verdict == REFUSED}:
+            assert refused == {"rejoin"}  # a tail that would be copied too often
             tally["refused by sagemaker"] += 1
             return
         found, reason = on("sagemaker")
-        assert told(found) == told(expected(one, repeats_jobs=False)), f"sagemaker: {reason}"
+        own = expected(one, repeats_jobs=False)
+        if not own.succeeded and LOWERED_ENDS & {finding.feature for finding in findings}:
+            # A failure may end more than what depends on it; a choice may wait for another one.
+            assert not found.succeeded
+            assert Counter(found.started) <= Counter(own.started), f"sagemaker: {reason}"
+        else:
+            assert told(found) == told(own), f"sagemaker: {reason}"
 
     equal()
     sys.stdout.write(f"\n{dict(tally)}\n")

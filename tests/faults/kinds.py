@@ -30,6 +30,7 @@ BUCKET = "faults"
 REPORT = f"s3://{BUCKET}/report.json"
 AT_ONCE = 50
 """Runs of one Glue job at once: Glue's own limit of 1 must not hide a double."""
+_TUNING_NAME = 32  # characters at most
 _AMAZON = "airflow.providers.amazon.aws.operators"
 
 
@@ -76,6 +77,12 @@ def _archive(cloud: Cloud, key: str, name: str, text: str) -> str:
     return f"s3://{BUCKET}/{key}"
 
 
+def _given(cloud: Cloud) -> Json:
+    """Store what a job reads."""
+    cloud.client("s3").put_object(Bucket=BUCKET, Key="in/a.csv", Body=b"1\n")
+    return {"S3DataType": "S3Prefix", "S3Uri": f"s3://{BUCKET}/in/"}
+
+
 def _training(cloud: Cloud, name: str, seconds: float) -> Json:
     return {
         "RoleArn": ROLE,
@@ -107,17 +114,16 @@ def _transform(cloud: Cloud, name: str, seconds: float) -> Json:
         "def transform_fn(model, data, content_type, accept): return data\n"
     )
     artifact = _archive(cloud, f"{model}.tar.gz", "code/inference.py", code)
-    cloud.client("s3").put_object(Bucket=BUCKET, Key="in/a.csv", Body=b"1\n")
     with suppress(ClientError):  # another cell has made it
         cloud.client("sagemaker").create_model(
             ModelName=model,
             PrimaryContainer={"Image": "python", "ModelDataUrl": artifact},
             ExecutionRoleArn=ROLE,
         )
-    source = {"S3DataType": "S3Prefix", "S3Uri": f"s3://{BUCKET}/in/"}
+    source = {"S3DataSource": _given(cloud)}
     return {
         "ModelName": model,
-        "TransformInput": {"DataSource": {"S3DataSource": source}, "ContentType": "text/csv"},
+        "TransformInput": {"DataSource": source, "ContentType": "text/csv"},
         "TransformOutput": {"S3OutputPath": f"s3://{BUCKET}/out/{name}/"},
         "TransformResources": {"InstanceType": "ml.m5.large", "InstanceCount": 1},
     }
@@ -140,10 +146,17 @@ def _tuning(cloud: Cloud, name: str, seconds: float) -> Json:
         "HyperParameterTuningJobConfig": {
             "Strategy": "Grid",
             "HyperParameterTuningJobObjective": {"Type": "Maximize", "MetricName": "score"},
-            "ResourceLimits": {"MaxParallelTrainingJobs": 1},
+            # The stock operator wants a number for a grid too, and inputs.
+            "ResourceLimits": {"MaxNumberOfTrainingJobs": 1, "MaxParallelTrainingJobs": 1},
             "ParameterRanges": ranges,
         },
-        "TrainingJobDefinition": {**training, "StaticHyperParameters": settings},
+        "TrainingJobDefinition": {
+            **training,
+            "StaticHyperParameters": settings,
+            "InputDataConfig": [
+                {"ChannelName": "in", "DataSource": {"S3DataSource": _given(cloud)}}
+            ],
+        },
     }
 
 
@@ -190,11 +203,12 @@ def _pipeline(cloud: Cloud, name: str, seconds: float) -> Json:
 
 
 def _stock_sagemaker(noun: str, request: Callable[..., Json]) -> Callable[..., tuple[str, Json]]:
-    # The operator leaves the first half of this noun out, the service takes 32 characters.
+    # The operator leaves the first half of this noun out.
     short = noun.removeprefix("HyperParameter")
 
     def stock(cloud: Cloud, name: str, seconds: float) -> tuple[str, Json]:
-        config = {f"{noun}JobName": name[:32], **request(cloud, name, seconds)}
+        named = name if short == noun else name[:_TUNING_NAME].rstrip("-")
+        config = {f"{noun}JobName": named, **request(cloud, name, seconds)}
         options = {"config": config, "check_interval": 1}
         return f"{_AMAZON}.sagemaker.SageMaker{short}Operator", options
 

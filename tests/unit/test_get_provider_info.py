@@ -23,7 +23,6 @@ INNER = {
     "job_request",
     "permanent",
     "run_values",
-    "spell",
     "staging",
     "step_job",
     "task_token",

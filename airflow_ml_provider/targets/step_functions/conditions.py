@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from airflow_ml_provider.pipeline.conditions import Condition
     from airflow_ml_provider.targets.step_functions.facts import Facts
-    from airflow_ml_provider.targets.step_functions.states import States
+    from airflow_ml_provider.targets.step_functions.states import State, States
     from airflow_ml_provider.targets.step_functions.values import Speller
 
 _RULES = {
@@ -51,11 +51,14 @@ def number(path: str) -> dict[str, Any]:
 
 
 def guarded(value: object, following: str, states: States, speller: Speller, facts: Facts) -> str:
-    """Add a state that goes on where all metrics in ``value`` are numbers, and else fails.
+    """Add what must come before the state that ``value`` was spelled for.
 
-    Parameters that are compared must be numbers, too. Gives ``following`` if there is nothing to
-    be asked.
+    Metrics in it must be numbers, and so must parameters that are compared, else the run fails;
+    then what the speller left to be worked out. Gives ``following`` if there is nothing of that.
     """
+    if speller.values:
+        state: State = {"Type": "Pass", "Parameters": speller.values, "ResultPath": paths.VALUES}
+        following = states.add(f"{speller.step}: values", {**state, "Next": following})
     step = speller.step
     choices = []
     for metric in dict.fromkeys(find(value, (Metric,))):

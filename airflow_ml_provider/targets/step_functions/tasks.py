@@ -57,9 +57,6 @@ def work(
         entry = _ensured(node, entry, states, speller)
     if isinstance(node, Job) and "Definition" in node.request:
         entry = _defined(node, entry, fallback, states, speller)
-    if speller.values:
-        state = {"Type": "Pass", "Parameters": speller.values, "ResultPath": paths.VALUES}
-        entry = states.add(f"{node.name}: values", {**state, "Next": entry})
     request = [node.function, node.payload] if isinstance(node, Invoke) else node.request
     return guarded(request, entry, states, speller, facts)
 
@@ -85,7 +82,8 @@ def approval(node: Approval, following: str, states: States, facts: Facts) -> st
         "ResultPath": None,
         "Next": following,
     }
-    return states.add(node.name, state, is_step=True)
+    entry = states.add(node.name, state, is_step=True)
+    return guarded(node.queue_url, entry, states, speller, facts)
 
 
 def _prefix(node: Job | Call | Invoke) -> str:

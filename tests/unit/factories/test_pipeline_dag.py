@@ -1,22 +1,33 @@
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from airflow_ml_provider.factories import pipeline_dag, training_dag
+from airflow_ml_provider.factories import document_dag, pipeline_dag, training_dag
 from airflow_ml_provider.operators.aws_call import AwsCallOperator
 from airflow_ml_provider.operators.choice import ChoiceOperator
 from airflow_ml_provider.operators.remote_job import RemoteJobOperator
 from airflow_ml_provider.operators.sql_extract import SqlExtractOperator
 from airflow_ml_provider.pipeline import (
     Account,
+    Approval,
+    AwsCall,
+    Choice,
+    Fail,
+    LambdaCall,
+    Map,
     Metric,
     Parameter,
+    Pipeline,
     PipelineError,
+    RegisterModel,
     Retry,
     SqlExtract,
 )
+from airflow_ml_provider.plan.build import build
+from airflow_ml_provider.targets.airflow import document
 
 ACCOUNT = Account(role_arn="arn:aws:iam::123456789012:role/ml")
 KEY = "{{ run_key(dag_run) }}"
@@ -194,3 +205,64 @@ def test_training_dag_names_all_problems(steps, folder):
     assert "unknown step 'features'" in text
     assert "group: missing" in text
     assert "a metric of 'flights', which has no report" in text
+
+
+def test_a_document_is_all_that_a_dag_needs(pipeline):
+    described = document(build(pipeline, ACCOUNT))
+    dag = document_dag(json.loads(json.dumps(described)), tags=["x"])
+    made = pipeline_dag(pipeline, account=ACCOUNT)
+    assert dag.dag_id == "flight_delays"
+    assert dag.task_ids == made.task_ids
+    for name in dag.task_ids:
+        assert serialised(dag.get_task(name)) == serialised(made.get_task(name))
+    assert dag.get_task("train").code == made.get_task("train").code
+    assert dag.get_task("register").resource == made.get_task("register").resource
+
+
+def serialised(task):
+    return {name: getattr(task, name) for name in task.template_fields}
+
+
+def test_maps_fallbacks_and_ends_become_tasks():
+    def call(name, **options):
+        return AwsCall(name, "sns", "publish", {"Message": name}, **options)
+
+    stations = Map("stations", [{"c": "a"}], [call("x", fallback=call("f"))], concurrency=2)
+    steps = [
+        stations,
+        LambdaCall("fn", "f", retry=[Retry(3, errors=("service",))]),
+        Choice("gate", Parameter("p", 1) > 0, then=[Fail("no", "why")]),
+        call("tail", after=[stations]),
+    ]
+    dag = pipeline_dag(Pipeline("p", steps, root="s3://lake"), account=ACCOUNT)
+    assert {task.task_id: type(task).__name__ for task in dag.tasks} == {
+        "stations": "MapItemsOperator",
+        "x": "AwsCallOperator",
+        "x.fallback": "FallbackOperator",
+        "f": "AwsCallOperator",
+        "fn": "LambdaCallOperator",
+        "gate": "ChoiceOperator",
+        "no": "FailOperator",
+        "tail": "AwsCallOperator",
+    }
+    group = dag.task_group.children["stations-items"]
+    assert sorted(group.children) == ["f", "x", "x.fallback"]
+    assert dag.get_task("x").upstream_task_ids == {"stations"}
+    assert dag.get_task("x").max_active_tis_per_dagrun == 2
+    assert dag.get_task("x.fallback").trigger_rule == "none_skipped"
+    assert dag.get_task("tail").trigger_rule == "none_failed_min_one_success"
+    assert dag.get_task("tail").upstream_task_ids == {"stations", "x.fallback", "f"}
+    assert (dag.get_task("fn").retries, dag.get_task("fn").attempts) == (
+        3,
+        {"service": 3, "job": 0},
+    )
+
+
+def test_an_approval_waits_in_the_registry(steps, folder):
+    register = RegisterModel("register", model=steps["train"], group="delays")
+    before = [steps[name] for name in ("flights", "daily", "features", "train")]
+    approval = Approval("approved", register, poll_seconds=30)
+    pipeline = Pipeline("p", [*before, register, approval], root="s3://lake", folder=folder)
+    task = pipeline_dag(pipeline, account=ACCOUNT, deferrable=True).get_task("approved")
+    assert (task.poll_seconds, task.timeout, task.deferrable) == (30, 7 * 24 * 3600, True)
+    assert task.mode == "reschedule"

@@ -14,6 +14,7 @@ from airflow_ml_provider.jobs.errors import (
     is_expired,
     is_not_found,
     is_permanent,
+    is_service_fault,
     is_transient,
 )
 from airflow_ml_provider.jobs.state import JobState, Phase
@@ -127,3 +128,28 @@ def test_an_unknown_job_is_permanent_and_a_full_quota_is_not(refusal):
     assert is_permanent(JobNotFoundError("glue", "a/b"))
     assert not is_permanent(refusal("ResourceLimitExceeded"))
     assert not is_permanent(refusal("ThrottlingException"))
+
+
+@pytest.mark.parametrize(
+    ("reason", "service"),
+    [
+        ("CapacityError: Unable to provision requested ML compute capacity.", True),
+        ("InternalServerError: We encountered an internal error.", True),
+        ("ResourceLimitExceeded: The account-level service limit", True),
+        ("AlgorithmError: ExecuteUserScriptError", False),
+        ("ClientError: Data download failed", False),
+        (None, False),
+    ],
+)
+def test_a_jobs_reason_says_whose_fault_it_is(reason, service):
+    state = JobState("j", Phase.FAILED, "Failed", reason=reason)
+    failed = JobFailedError("sagemaker_training", state)
+    assert is_service_fault(failed) is service
+    told = RuntimeError("the same in other words")
+    told.__cause__ = failed
+    assert is_service_fault(told) is service
+
+
+def test_what_aws_could_not_do_is_its_fault():
+    assert is_service_fault(ConnectionError())
+    assert not is_service_fault(ValueError())

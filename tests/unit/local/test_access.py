@@ -89,7 +89,10 @@ def policy(*statements: dict[str, Any]) -> dict[str, Any]:
             "sagemaker",
             "CreateModelPackage",
             {"ModelPackageGroupName": "g"},
-            [("sagemaker:CreateModelPackage", f"{SAGEMAKER}:model-package/g/1")],
+            [
+                ("sagemaker:CreateModelPackage", f"{SAGEMAKER}:model-package-group/g"),
+                ("sagemaker:CreateModelPackage", f"{SAGEMAKER}:model-package/g/1"),
+            ],
         ),
         (
             "sagemaker",

@@ -96,6 +96,7 @@ def test_a_field_of_the_wrong_type_is_named() -> None:
             "ThrottlingException",
             "SageMaker.AmazonSageMakerException",
         ),
+        ("sagemaker", "DescribeRule", "AccessDenied", "SageMaker.AmazonSageMakerException"),
         ("glue", "StartJobRun", "EntityNotFoundException", "Glue.EntityNotFoundException"),
         ("glue", "StartJobRun", "ThrottlingException", "Glue.AWSGlueException"),
         ("emr-serverless", "StartJobRun", "ConflictException", "EMRServerless.ConflictException"),

@@ -30,7 +30,7 @@ def packed(name, text):
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory):
-    with LocalAws(state_dir=tmp_path_factory.mktemp("aws")) as aws:
+    with LocalAws(state_dir=tmp_path_factory.mktemp("aws"), namespaces=False) as aws:
 
         def client(service):
             return boto3.client(

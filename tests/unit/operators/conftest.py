@@ -102,7 +102,7 @@ def clients(monkeypatch):
     meta = SimpleNamespace(region_name="eu-central-1", partition="aws")
     given = {"logs": FakeLogs(["first", "last"])}
 
-    def client(self, service, *, repeats=True):
+    def client(self, service, *, repeats=True, read_timeout_seconds=None):
         return given.setdefault(service, SimpleNamespace(service=service, meta=meta))
 
     monkeypatch.setattr(AwsConnection, "client", client)

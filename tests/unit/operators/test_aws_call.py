@@ -8,7 +8,7 @@ import pytest
 from airflow_ml_provider._compat import AirflowFailException
 from airflow_ml_provider.operators.aws_call import AwsCallOperator
 from airflow_ml_provider.operators.register_model import RegisterModelOperator
-from airflow_ml_provider.operators.task_token import client_token
+from airflow_ml_provider.operators.task_token import client_token, task_token
 
 META = SimpleNamespace(
     method_to_api_mapping={
@@ -127,3 +127,51 @@ def test_another_error_of_the_resource_is_passed_on(clients, context, described,
     with pytest.raises(raised):
         register().execute(context)
     assert "register" not in registry.names
+
+
+class Models:
+    meta = SimpleNamespace(method_to_api_mapping={"create_model": "CreateModel"})
+
+    def __init__(self, error=None):
+        self.error, self.requests = error, []
+
+    def create_model(self, **request):
+        self.requests.append(request)
+        if self.error:
+            raise self.error
+        return {"ModelArn": "arn:aws:sagemaker:eu-central-1:123456789012:model/m"}
+
+
+def create(**options):
+    return AwsCallOperator(
+        task_id="model",
+        service="sagemaker",
+        action="create_model",
+        request={"ModelName": "name:#own", "ExecutionRoleArn": ROLE},
+        **options,
+    )
+
+
+ROLE = "arn:aws:iam::123456789012:role/ml"
+
+
+def test_what_is_created_has_a_name_that_others_find(context, ti, clients):
+    clients["sagemaker"] = models = Models()
+    create().execute(context)
+    (request,) = models.requests
+    assert request["ModelName"] == task_token(context) == ti.xcoms["resource_name"]
+
+
+def test_what_is_there_already_is_success_where_the_call_creates(context, clients):
+    there = AwsError("ValidationException", 'Cannot create already existing model "m".')
+    clients["sagemaker"] = Models(there)
+    with pytest.raises(AirflowFailException, match="already existing"):
+        create().execute(context)
+    assert create(creates=True).execute(context) == {}
+
+
+def test_a_method_that_boto3_lacks_is_named(context, clients):
+    clients["sagemaker"] = Models()
+    task = AwsCallOperator(task_id="x", service="sagemaker", action="nothing", request={})
+    with pytest.raises(AirflowFailException, match="boto3's sagemaker has no 'nothing'"):
+        task.execute(context)

@@ -97,3 +97,14 @@ def test_all_problems_of_a_condition_are_named_when_it_is_built():
 
 def test_airflow_knows_that_it_skips():
     assert ChoiceOperator.inherits_from_skipmixin
+
+
+def test_a_metric_may_be_that_of_the_same_index(context, ti, skipped):
+    asked = []
+    ti.map_index = 1
+    ti.xcom_pull = lambda **fields: asked.append(fields) or {"auc": 0.5}
+    side = {"task_id": "score", "metric": ["auc"], "same_index": True}
+    choice({"op": ">", "left": side, "right": 0}, otherwise=(), after=("register",)).execute(
+        context
+    )
+    assert asked == [{"task_ids": "score", "key": "report", "map_indexes": 1}]

@@ -16,9 +16,9 @@ from airflow_ml_provider._compat import (
 from airflow_ml_provider.jobs.state import Phase
 from airflow_ml_provider.operators import remote_job
 from airflow_ml_provider.operators.remote_job import RemoteJobOperator
-from airflow_ml_provider.targets.airflow_values import Speller, codes_of
 from airflow_ml_provider.operators.task_token import client_token, task_token
 from airflow_ml_provider.pipeline.values import Code, Text, Token
+from airflow_ml_provider.targets.airflow_values import Speller, codes_of
 
 try:
     from airflow.sdk.exceptions import TaskDeferred

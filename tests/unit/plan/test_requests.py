@@ -314,4 +314,11 @@ def test_present_drops_what_is_empty():
 def test_arguments_are_text():
     metric = Metric("evaluate", ("auc",))
     found = as_texts({"a": 1, "b": 0.5, "c": True, "d": "x", "e": metric, "f": Run.KEY})
-    assert found == {"a": "1", "b": "0.5", "c": "true", "d": "x", "e": Text.of(metric), "f": Run.KEY}
+    assert found == {
+        "a": "1",
+        "b": "0.5",
+        "c": "true",
+        "d": "x",
+        "e": Text.of(metric),
+        "f": Run.KEY,
+    }

@@ -222,8 +222,10 @@ def test_retries_of_several_classes():
         (
             [Retry(2, errors=("service",)), Retry(1, errors=("job",))],
             "several retries",
-            "tries are counted together, at most 2 for service, 1 for job; "
-            "the pauses are the first entry's",
+            (
+                "tries are counted together, at most 2 for service, 1 for job; "
+                "the pauses are the first entry's"
+            ),
         ),
     ],
 )
@@ -238,7 +240,7 @@ def test_findings_of_maps():
     found = {(one.step, one.feature): one for one in findings(plan(small))}
     assert found["m", "map"].verdict == "kept"
     assert "at most 3 at a time" in found["m", "map concurrency"].how
-    assert "x", "retry" not in found
+    assert ("x", "retry") not in found
     big = findings(plan(Map("m", list(range(1025)), [call("x")])))
     assert "max_map_length of 1025" in next(f for f in big if f.feature == "map").how
     over = findings(plan(Map("m", Parameter("n", []), [call("x")])))

@@ -74,7 +74,7 @@ def test_values_in_json_text_keep_their_type():
         }
     )
     rendered = (
-        Environment()  # noqa: S701 - as Airflow's own
+        Environment()
         .from_string(template)
         .render(
             params={"n": 3},

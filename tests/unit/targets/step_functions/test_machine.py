@@ -72,6 +72,6 @@ def test_two_hundred_steps_take_no_second(plan_of, job):
         job(f"s{one}", tuple({f"s{one - 1}", f"s{one - 7}"} if one > 6 else ()), report=True)
         for one in range(200)
     ]
-    began = time.process_time()
+    began = time.thread_time()
     document(plan_of(*steps))
-    assert time.process_time() - began < 1
+    assert time.thread_time() - began < 1

@@ -74,9 +74,9 @@ def test_parameters_and_their_defaults(execute, send, queue, sent):
 
 
 def test_special_characters_of_text(execute, send, queue, sent):
-    body = Text('it\'s {{so}} \\ "{key}"', key=Run.KEY)
+    body = Text("""it's {{so}} \\ "{key}"\nü""", key=Run.KEY)
     execute(send("a", queue, body=body))
-    assert sent() == ['it\'s {so} \\ "20130829T000000"']
+    assert sent() == ["""it's {so} \\ "20130829T000000"\nü"""]
 
 
 def test_siblings_end_before_a_failure_fails_the_run(execute, send, queue, sent):

@@ -146,6 +146,15 @@ def test_fail_with_values_and_in_a_branch(states_of, send):
     assert states["stop"]["Next"] == "Branch of stop: failed"
 
 
+def test_fail_with_a_metric(states_of, job):
+    message = Text("f1 is {f1}", f1=Metric("evaluate", ("f1-score",)))
+    stop = Fail(name="stop", after=("evaluate",), message=message)
+    states = states_of(job("evaluate", report=True), stop)
+    assert states["stop: numbers there"]["Default"] == "stop: values"
+    assert states["stop: values"]["Next"] == "stop"
+    assert states["stop"]["Parameters"]["Cause.$"] == "States.Format('f1 is {}', $.values.v0)"
+
+
 def test_a_step_that_has_no_state(plan_of):
     node = Extract(
         name="rows",
