@@ -29,6 +29,7 @@ RUN = {
     Run.INTERVAL_END: "2013-08-30T00:00:00+00:00",
 }
 NUMBERS = count()
+SHARDS = 2  # of which pytest-xdist runs one on each core
 LOWERED_ENDS = {"fail", "order"}
 
 
@@ -40,13 +41,15 @@ def told(trace):
     return trace.succeeded, Counter(trace.started)
 
 
-def test_random_pipelines(request, jobs, client, airflow, script_folder):
+@pytest.mark.parametrize("shard", range(SHARDS))
+def test_random_pipelines(shard, request, jobs, client, airflow, script_folder):  # noqa: PLR0917
     """Which jobs ran, how often, with which inputs, which branch was taken, how it ended."""
     tally = Counter()
+    number = -(-request.config.option.pipelines // SHARDS)
 
-    @seed(request.config.option.draw_seed)
+    @seed(request.config.option.draw_seed + shard)
     @settings(
-        max_examples=request.config.option.pipelines,
+        max_examples=number,
         deadline=None,
         database=None,
         phases=[Phase.generate, Phase.shrink],
@@ -100,7 +103,7 @@ def test_random_pipelines(request, jobs, client, airflow, script_folder):
 
     equal()
     sys.stdout.write(f"\n{dict(tally)}\n")
-    assert tally["pipelines"] >= request.config.option.pipelines
+    assert tally["pipelines"] >= number
     assert tally["failed"] > tally["pipelines"] / 10
     assert tally["refused by sagemaker"] < tally["pipelines"] / 4
 
