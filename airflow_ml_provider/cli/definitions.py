@@ -51,11 +51,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def account_of(args: argparse.Namespace) -> Account:
     """Give the account: the options, then the variables that Airflow's configuration reads."""
-    given = {
-        name: getattr(args, name, None) or os.environ.get(f"{_CONFIGURED}{name.upper()}") or None
-        for name in ("role_arn", "root", "worker_image_uri")
-    }
-    return Account(**given)
+
+    def given(name: str) -> str | None:
+        found = getattr(args, name, None) or os.environ.get(f"{_CONFIGURED}{name.upper()}")
+        return found or None
+
+    return Account(
+        role_arn=given("role_arn"),
+        root=given("root"),
+        worker_image_uri=given("worker_image_uri"),
+    )
 
 
 def load(args: argparse.Namespace) -> list[Definition]:

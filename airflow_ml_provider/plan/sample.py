@@ -37,7 +37,7 @@ def sample(request: Json) -> dict[str, Any]:
     return replaced
 
 
-def _sample(value: Any) -> Any:
+def _sample(value: Any) -> Any:  # noqa: PLR0911 - a line a value
     if isinstance(value, Parameter):
         return value.default
     if isinstance(value, Run):

@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_ml_provider.pipeline.frozen import dataclass
 from airflow_ml_provider.plan.nodes import Choice, Extract, Map, all_nodes
-from airflow_ml_provider.targets.airflow_findings import findings
 from airflow_ml_provider.targets.airflow_tasks import firsts, operator_of
 from airflow_ml_provider.targets.airflow_values import Speller
 
-__all__ = ["document", "findings"]
-
 if TYPE_CHECKING:
     from airflow_ml_provider.plan.nodes import Block, Node, Plan
+    from airflow_ml_provider.targets.finding import Finding
 
 # https://airflow.apache.org/docs/apache-airflow/stable/core-concepts/dags.html#trigger-rules
 _ALL_SUCCESS = "all_success"
@@ -43,6 +41,18 @@ def document(plan: Plan) -> dict[str, Any]:
         "tasks": tasks.listed,
         "maps": tasks.maps,
     }
+
+
+def findings(plan: Plan) -> list[Finding]:
+    """Say of every use of a feature whether it is kept, or what runs in its place.
+
+    Airflow refuses nothing: the meaning of a plan was taken from it.
+    """
+    from airflow_ml_provider.targets.airflow_findings import (  # noqa: PLC0415 - not for a parse
+        findings_of,
+    )
+
+    return findings_of(plan)
 
 
 @dataclass(frozen=True)

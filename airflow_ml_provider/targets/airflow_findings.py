@@ -19,11 +19,8 @@ _MAP_LENGTH = 1024
 _DOUBLES = 2
 
 
-def findings(plan: Plan) -> list[Finding]:
-    """Say of every use of a feature whether it is kept, or what runs in its place.
-
-    Airflow refuses nothing: it is what the meaning of a plan was taken from.
-    """
+def findings_of(plan: Plan) -> list[Finding]:
+    """Give a finding for each use of a feature."""
     found = []
     for use in uses(plan):
         how = _lowered(use.feature, use.node)

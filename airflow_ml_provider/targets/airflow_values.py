@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from airflow_ml_provider.pipeline.frozen import dataclass
@@ -35,6 +36,7 @@ REPORT = "report"
 RESOURCE_NAME = "resource_name"
 """The key of the XCom that holds the name of what a task created."""
 _HASH_LENGTH = 8
+_REMEMBERED = 256
 _SAME_INDEX = ", map_indexes=ti.map_index"
 _RUN = {
     Run.KEY: "run_key(dag_run)",
@@ -144,12 +146,13 @@ def codes_of(value: Any) -> dict[str, Code]:
     return {placeholder(code): code for code in find(value, (Code,))}
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def placeholder(code: Code) -> str:
     """Give the text that stands for staged code in a request; each code has its own."""
-    named = [*code.files, *(name for name, _ in code.texts)]
-    told = json.dumps([code.form, *code.files, *code.texts])
+    first = code.files[0] if code.files else code.texts[0][0]
+    told = repr((code.form, code.files, code.texts))
     digest = hashlib.sha256(told.encode()).hexdigest()
-    return f"code:{named[0]}#{digest[:_HASH_LENGTH]}"
+    return f"code:{first}#{digest[:_HASH_LENGTH]}"
 
 
 def _below(path: tuple[str, ...]) -> str:

@@ -56,8 +56,8 @@ def uses(plan: Plan) -> list[Use]:
 
     The features are: ``run parameters``, ``data interval``, ``run key by execution``; ``<kind>
     job`` for each kind of job, ``AWS call``, ``Lambda function``, ``extract``, ``choice``, ``map``,
-    ``approval``, ``fail``; ``cache``; ``retry``, ``retry of failed jobs``, ``several retries``, ``retry
-    backoff``, ``retry jitter``; ``fallback``, ``rejoin``, ``map over a parameter``, ``map
+    ``approval``, ``fail``; ``cache``; ``retry``, ``retry of failed jobs``, ``several retries``,
+    ``retry backoff``, ``retry jitter``; ``fallback``, ``rejoin``, ``map over a parameter``, ``map
     concurrency``, ``metric in a condition``, ``metric in a request``, ``shared dataset``, ``client
     token``, ``name of a resource``.
     """

@@ -73,8 +73,7 @@ class Calls:
             if isinstance(node, Job) and (self.target == AIRFLOW or node.name in measured):
                 yield from self._report(node)
         if self.target == AIRFLOW:
-            code = self.where.s3(f"{self.paths.root}/code/*".removeprefix("s3://"))
-            yield from allow("StageCode", "s3", ("GetObject", "PutObject"), [code])
+            yield from self._staging()
 
     def of(self, node: Node) -> Iterator[Grant]:
         """Give what one node needs, without those inside it."""
@@ -133,6 +132,17 @@ class Calls:
             rule = self.where.arn("events", f"rule/{RULES[kind]}")
             verbs = ("DescribeRule", "PutRule", "PutTargets")
             yield from allow("HearOfJobsEnds", "events", verbs, [rule])
+
+    def _staging(self) -> Iterator[Grant]:
+        code = self.where.s3(f"{self.paths.root}/code/*".removeprefix("s3://"))
+        requests = [one.request for one in self.plan.all_nodes() if isinstance(one, (Job, Call))]
+        # The account's tags and key are in its jobs' requests, and the workers use them, too.
+        tags = fields_named(requests, "Tags") + fields_named(requests, "tags")
+        verbs = ("GetObject", "PutObject", *(("PutObjectTagging",) if tags else ()))
+        yield from allow("StageCode", "s3", verbs, [code])
+        for key in fields_named(requests, "KmsKeyId"):
+            resource = key_arn(self.where, self.text(key))
+            yield from allow("EncryptData", "kms", ("Decrypt", "GenerateDataKey"), [resource])
 
     def _passed(self, kind: str, request: Json) -> Iterator[Grant]:
         for service, role in passed_roles(kind, request):

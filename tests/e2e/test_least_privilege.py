@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import sqlite3
 import time
 import zipfile
 from datetime import datetime, timezone
@@ -14,7 +15,14 @@ import pytest
 
 from airflow_ml_provider.aws.deployment import deploy
 from airflow_ml_provider.aws.execution import describe, start, wait
-from airflow_ml_provider.local.access import unused_actions
+from airflow_ml_provider.aws.log_follower import FollowedLog, LogFollower
+from airflow_ml_provider.aws.logs import LogReader
+from airflow_ml_provider.aws.stage import stage
+from airflow_ml_provider.extract.extraction import extract
+from airflow_ml_provider.extract.source import DbapiSource
+from airflow_ml_provider.jobs.report import read_report
+from airflow_ml_provider.jobs.sagemaker import PROCESSING
+from airflow_ml_provider.local.access import Access, unused_actions
 from airflow_ml_provider.local.server import LocalAws
 from airflow_ml_provider.pipeline import (
     Approval,
@@ -29,12 +37,16 @@ from airflow_ml_provider.pipeline import (
     Processing,
     RegisterModel,
     RemoteJob,
+    SqlExtract,
     Training,
     Transform,
     Tuning,
 )
 from airflow_ml_provider.pipeline.account import Account
-from airflow_ml_provider.pipeline.values import Code
+from airflow_ml_provider.pipeline.step import Report
+from airflow_ml_provider.pipeline.values import Code, replace_values
+from airflow_ml_provider.plan.build import build
+from airflow_ml_provider.plan.code import Bundle, staged
 from airflow_ml_provider.targets import approval_relay
 from airflow_ml_provider.targets.compile import compile_pipeline
 from airflow_ml_provider.targets.iam import policies
@@ -283,3 +295,72 @@ def test_without_a_policy_the_run_fails(target, folder, account, client, aws):
     calls = [call for call in aws.calls if call.role_arn == role]
     assert calls
     assert not any(call.allowed_by for call in calls)
+
+
+@pytest.fixture
+def tasks_client(client, aws):
+    """Give clients that are refused what the role of Airflow's workers does not allow."""
+    access = Access(enforce=True)
+    role = client("iam").create_role(RoleName="workers", AssumeRolePolicyDocument="{}")["Role"]
+
+    def make(policy):
+        client("iam").put_role_policy(
+            RoleName="workers", PolicyName="own", PolicyDocument=json.dumps(policy)
+        )
+
+        def get(service):
+            made = boto3.client(service)
+            access.follow(made, role["Arn"], ACCOUNT)
+            return made
+
+        return get
+
+    return make, access
+
+
+def test_airflows_tasks_need_all_of_their_policy(folder, account, tasks_client):
+    """Do what the operators of an extract and a processing job do, by the same functions."""
+    rows = SqlExtract("rows", conn_id="warehouse", query="select 1 as id")
+    judge = Processing(
+        "judge",
+        script="evaluate.py",
+        image_uri=IMAGE,
+        inputs={"rows": rows.output},
+        outputs=("report",),
+        report=Report("report", "evaluation.json"),
+    )
+    plan, objects = staged(build(Pipeline("all", [rows, judge], folder=folder), account))
+    policy = policies(plan, "airflow", region=REGION, account_id=ACCOUNT)["execution"]["policy"]
+    make, access = tasks_client
+    get = make(policy)
+    s3, sagemaker, kind = get("s3"), get("sagemaker"), PROCESSING
+    run = "s3://lake/ml/all/20130829T000000"
+    stage(s3, Bundle("", objects), plan.root)
+    source = DbapiSource(
+        name="warehouse",
+        connect=lambda: sqlite3.connect(":memory:"),
+        query="select 1 as id",
+        parameters={},
+        columns={},
+    )
+    extract(source, f"{run}/rows/output/", client=s3)
+    request = replace_values(plan.nodes[1].request, lambda one: f"{run}/{one.step}/{one.name}/")
+    first, second = "all-judge-0123456789abcdef-1", "all-judge-0123456789abcdef-2"
+    for name in (first, second):
+        kind.submit(sagemaker, request, name)
+    kind.states(sagemaker, [first, second], time.time())
+    deadline = time.monotonic() + 60
+    while not kind.state(sagemaker, first).phase.final:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    kind.stop(sagemaker, second)
+    streams = kind.logs(first, request)
+    LogReader(get("logs"), streams).new_lines()
+    began = time.time() - 3600
+    followed = FollowedLog(streams, 10, lambda _: None, began, began)
+    LogFollower(lambda: get("logs")).follow([followed])
+    assert read_report(s3, f"{run}/judge/report/evaluation.json")
+    assert [call for call in access.calls if not call.allowed_by] == []
+    # A large extract is uploaded in parts, which are given up if it fails; an earlier file goes.
+    unused = {one.partition(": ")[2] for one in unused_actions(policy, access.calls)}
+    assert unused == {"s3:AbortMultipartUpload"}

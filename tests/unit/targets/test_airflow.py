@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -245,6 +246,13 @@ def test_findings_of_maps():
     assert "max_map_length of 1025" in next(f for f in big if f.feature == "map").how
     over = findings(plan(Map("m", Parameter("n", []), [call("x")])))
     assert all(one.verdict == "kept" for one in over)
+
+
+def test_there_is_no_cache():
+    (job,) = plan(RemoteJob("job", kind="glue", request={"JobName": "j"})).nodes
+    cached = replace(plan(call("a")), nodes=(replace(job, cache="P7D"),))
+    found = next(one for one in findings(cached) if one.feature == "cache")
+    assert (found.verdict, found.how) == ("lowered", "the job runs anew in every run")
 
 
 def test_the_target_imports_no_airflow():
