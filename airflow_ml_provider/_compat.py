@@ -137,6 +137,7 @@ def account() -> Account:
         role_arn=_option("role_arn"),
         root=_option("root"),
         kms_key_id=_option("kms_key_id"),
+        worker_image_uri=_option("worker_image_uri"),
         subnets=_listed(_option("subnets")),
         security_group_ids=_listed(_option("security_group_ids")),
         tags={str(key): str(value) for key, value in tags.items()},
@@ -356,10 +357,9 @@ def skip_all_but(task: Any, ti: Any, going_on: Collection[str]) -> None:
     if _HAS_SDK and ti.map_index >= 0:
         # Versions that left it to the scheduler come here: 3.3 looks for a mapped task's decision
         # under the index of a task that isn't mapped, and skips nothing.
-        try:
-            exceptions = import_module("airflow.sdk.exceptions")
-        except ImportError:
-            exceptions = import_module("airflow.exceptions")
+        exceptions = import_module("airflow.sdk.exceptions")
+        if not hasattr(exceptions, "DownstreamTasksSkipped"):
+            exceptions = import_module("airflow.exceptions")  # 3.0
         skipped = [(one, ti.map_index) for one in sorted(task.downstream_task_ids - set(going_on))]
         raise exceptions.DownstreamTasksSkipped(tasks=skipped)
 

@@ -65,6 +65,11 @@ def get_provider_info() -> dict[str, Any]:
                         "The KMS key that encrypts staged code, extracts and the jobs' output.",
                         "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab",
                     ),
+                    "worker_image_uri": _option(
+                        "The image of the processing jobs that do what an orchestrator can't: "
+                        "Python >= 3.10 with boto3 and pyarrow.",
+                        "123456789012.dkr.ecr.eu-central-1.amazonaws.com/ml-worker:1",
+                    ),
                     "subnets": _option(
                         "The subnets of SageMaker jobs, separated by commas.",
                         "subnet-0a1b2c3d,subnet-4e5f6a7b",

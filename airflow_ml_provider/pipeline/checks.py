@@ -9,7 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airflow_ml_provider.pipeline.conditions import OPERATORS, Comparison
-from airflow_ml_provider.pipeline.control_checks import call_problems, control_problems, is_json
+from airflow_ml_provider.pipeline.control_checks import (
+    cache_problems,
+    call_problems,
+    control_problems,
+    is_json,
+)
 from airflow_ml_provider.pipeline.control_steps import Choice, Notify
 from airflow_ml_provider.pipeline.data_steps import SparkTransform, SqlExtract
 from airflow_ml_provider.pipeline.model_checks import model_problems
@@ -102,6 +107,7 @@ def _own_problems(step: Step, pipeline: Pipeline) -> Iterator[str]:
     yield from _output_problems(step)
     yield from control_problems(step)
     yield from call_problems(step)
+    yield from cache_problems(step)
     yield from model_problems(step)
     if isinstance(step, SqlExtract):
         yield from _query_problems(step, pipeline)

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from airflow_ml_provider.pipeline.call_steps import AwsCall, LambdaCall
-from airflow_ml_provider.pipeline.control_steps import Approval, Choice, Fail, Map
-from airflow_ml_provider.pipeline.model_steps import RegisterModel
+from airflow_ml_provider.pipeline.control_steps import Approval, Choice, Fail, Map, Notify
+from airflow_ml_provider.pipeline.data_steps import SqlExtract
+from airflow_ml_provider.pipeline.model_steps import Model, RegisterModel
 from airflow_ml_provider.pipeline.step import Retry
 from airflow_ml_provider.pipeline.values import Parameter
 
@@ -19,7 +20,14 @@ if TYPE_CHECKING:
     from airflow_ml_provider.pipeline.step import Step
 
 _SERVICE = re.compile(r"[a-z][a-z0-9-]*")
+# https://docs.aws.amazon.com/sagemaker/latest/dg/pipelines-caching.html
+_DURATION = re.compile(r"P(?=.)(\d+Y)?(\d+M)?(\d+W)?(\d+D)?(T(?=.)(\d+H)?(\d+M)?(\d+(\.\d+)?S)?)?")
 _ACTION = re.compile(r"[a-z][a-z0-9_]*")
+
+_WITHOUT_JOB = (
+    *(Choice, Map, Approval, Fail, Notify, AwsCall, LambdaCall),
+    *(RegisterModel, Model, SqlExtract),
+)
 
 
 def control_problems(step: Step) -> Iterator[str]:
@@ -37,6 +45,16 @@ def control_problems(step: Step) -> Iterator[str]:
             yield f"model: {step.model!r} is no RegisterModel step; give the one that is waited for"
         if step.poll_seconds <= 0:
             yield f"poll_seconds: {step.poll_seconds} must be above 0"
+
+
+def cache_problems(step: Step) -> Iterator[str]:
+    """Name what is wrong with the ``cache`` of a step."""
+    if step.cache is None:
+        return
+    if isinstance(step, _WITHOUT_JOB):
+        yield f"cache: a {type(step).__name__} is no job, whose result could be taken again"
+    elif not _DURATION.fullmatch(step.cache):
+        yield f"cache: {step.cache!r} is no ISO 8601 duration; write 7 days as 'P7D'"
 
 
 def call_problems(step: Step) -> Iterator[str]:

@@ -54,7 +54,9 @@ class StepOptions:
     ``timeout_seconds`` bounds the job itself; ``overrides`` is merged last into the AWS request,
     so that every field of the API can be reached. ``after`` names steps of the same block that must
     have ended well although nothing of them is used. ``fallback`` runs if the step failed for good;
-    what follows the step then follows the fallback, so nobody may use the step's data.
+    what follows the step then follows the fallback, so nobody may use the step's data. ``cache`` is
+    the age (an ISO 8601 duration such as ``P7D``) up to which an earlier result of the same job may
+    stand for a run of it, where the target has a cache.
     """
 
     retry: Retry | Sequence[Retry] = field(default_factory=Retry)
@@ -62,6 +64,7 @@ class StepOptions:
     overrides: Mapping[str, Any] = field(default_factory=dict)
     after: Sequence[Step] = ()
     fallback: Sequence[Step] = ()
+    cache: str | None = None
 
     def __post_init__(self) -> None:
         # A step alone is meant as a list of one; as a sequence it would never end.

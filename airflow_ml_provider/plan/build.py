@@ -81,6 +81,7 @@ def job(step: Step, place: Place, *, after: tuple[str, ...] = ()) -> Job:
         timeout_seconds=step.timeout_seconds,
         outputs={name: place.output(step.name, name) for name in step.output_names},
         report=step.metrics_report,
+        cache=step.cache,
     )
 
 

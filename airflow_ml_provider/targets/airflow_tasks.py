@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_ml_provider.pipeline.step import ERRORS
-from airflow_ml_provider.pipeline.values import Item, JobField, Parameter, find
+from airflow_ml_provider.pipeline.values import Item, JobField, Metric, Parameter, find
 from airflow_ml_provider.plan.nodes import Approval, Call, Choice, Extract, Fail, Invoke, Job, Map
 from airflow_ml_provider.targets.airflow_conditions import spell_condition
 from airflow_ml_provider.targets.airflow_values import Speller, codes_of
@@ -132,10 +132,10 @@ def _code(request: Any, plan: Plan) -> dict[str, Any]:
 
 def _extract(node: Extract, speller: Speller) -> dict[str, Any]:
     given = node.parameters
-    # A param keeps its type by its name, an item by JSON text; anything else is text.
+    # A param keeps its type by its name, items and metrics by JSON text; anything else is text.
     dag_params = {name: one.name for name, one in given.items() if isinstance(one, Parameter)}
     others = {name: one for name, one in given.items() if name not in dag_params}
-    parameters = speller.json_template(others) if find(others, (Item,)) else None
+    parameters = speller.json_template(others) if find(others, (Item, Metric)) else None
     return {
         "conn_id": node.conn_id,
         "query": node.query,

@@ -329,12 +329,13 @@ def test_airflows_tasks_need_all_of_their_policy(folder, account, tasks_client):
         outputs=("report",),
         report=Report("report", "evaluation.json"),
     )
-    plan, objects = staged(build(Pipeline("all", [rows, judge], folder=folder), account))
+    pipeline = Pipeline("all", [rows, judge], root="s3://lake/airflow", folder=folder)
+    plan, objects = staged(build(pipeline, account))
     policy = policies(plan, "airflow", region=REGION, account_id=ACCOUNT)["execution"]["policy"]
     make, access = tasks_client
     get = make(policy)
     s3, sagemaker, kind = get("s3"), get("sagemaker"), PROCESSING
-    run = "s3://lake/ml/all/20130829T000000"
+    run = f"{plan.root}/all/20130829T000000"
     stage(s3, Bundle("", objects), plan.root)
     source = DbapiSource(
         name="warehouse",

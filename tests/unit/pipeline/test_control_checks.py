@@ -13,6 +13,7 @@ from airflow_ml_provider.pipeline import (
     Parameter,
     Pipeline,
     PipelineError,
+    RemoteJob,
     Retry,
     Run,
 )
@@ -55,6 +56,9 @@ def problems(*steps):
         (Approval("a", call("b")), "is no RegisterModel step; give the one that is waited for"),
         (Approval("a", None), "model: missing"),
         (Approval("a", None, poll_seconds=0), "poll_seconds: 0 must be above 0"),
+        (call("a", cache="P7D"), "cache: a AwsCall is no job"),
+        (RemoteJob("a", kind="k", request={"x": 1}, cache="week"), "'week' is no ISO 8601"),
+        (RemoteJob("a", kind="k", request={"x": 1}, cache="P"), "'P' is no ISO 8601 duration"),
         (call("a", retry=Retry(errors=("net",))), "retry: errors has 'net'; allowed are"),
         (call("a", retry=Retry(max_delay_seconds=0)), "needs max_delay_seconds >= 1"),
         (
@@ -71,13 +75,14 @@ def test_good_steps():
     steps = [
         call("a", retry=[Retry(1, errors=("job",)), Retry(5)], after=call("b")),
         call("b", creates=True),
+        RemoteJob("job", kind="k", request={"x": 1}, cache="P1DT12H"),
         Map("m", [{"a": [None, True, 0.5]}], [call("c")], concurrency=2),
         Map("n", Parameter("things", []), [AwsCall("d", "sns", "publish", {"x": Item("n")})]),
         Choice("gate", YES, otherwise=[Fail("end", "no")]),
     ]
     pipeline = Pipeline("p", steps, root="s3://lake")
     assert pipeline.needs["a"] == {"b"}
-    assert [step.name for step in pipeline.all_steps()] == [*"abmcnd", "gate", "end"]
+    assert [step.name for step in pipeline.all_steps()] == ["a", "b", "job", *"mcnd", "gate", "end"]
 
 
 def test_a_list_is_for_maps_alone():

@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from dataclasses import replace
 
 import pytest
 
@@ -249,8 +248,7 @@ def test_findings_of_maps():
 
 
 def test_there_is_no_cache():
-    (job,) = plan(RemoteJob("job", kind="glue", request={"JobName": "j"})).nodes
-    cached = replace(plan(call("a")), nodes=(replace(job, cache="P7D"),))
+    cached = plan(RemoteJob("job", kind="glue", request={"JobName": "j"}, cache="P7D"))
     found = next(one for one in findings(cached) if one.feature == "cache")
     assert (found.verdict, found.how) == ("lowered", "the job runs anew in every run")
 
