@@ -28,8 +28,8 @@ def document(plan: Plan) -> dict[str, Any]:
     ``upstream``, a ``trigger_rule`` where it isn't ``all_success``, and the ``group`` of a mapped
     task. ``maps`` names, for each group, the task whose answer it is mapped over.
 
-    Choices, maps and tasks with a fallback have several ends, of which some are skipped: what
-    follows them runs if none failed and one ended well. A task of its own decides about a fallback,
+    Choices and tasks with a fallback have several ends, of which some are skipped: what follows
+    them runs if none failed and one ended well. A task of its own decides about a fallback,
     since Airflow's rules don't tell a task that failed from one that could never start.
     """
     tasks = _Tasks(plan)
@@ -91,6 +91,10 @@ class _Tasks:
                     self.add(arm, replace(place, gate=node.name))
             elif isinstance(node, Map):
                 self.add(node.body, _Place(node.name, self._group(node), node.concurrency))
+                # There may be no items, so the task that gives them counts as an end, too. Airflow
+                # 3.0 can't start what directly follows a mapped group that was skipped: this joins.
+                task = _task(end_of(node), "join", {}, [node.name, *_ends(node.body)])
+                self._add(task, place, _SOME_SKIPPED)
             elif fallback := getattr(node, "fallback", ()):
                 guard = guard_of(node)
                 arguments = {"of": node.name, "fallback": firsts(fallback)}
@@ -108,18 +112,20 @@ class _Tasks:
         self.listed.append(task)
 
     def _upstream(self, before: list[Node], place: _Place) -> tuple[list[str], str]:
-        several = [node for node in before if ends_of(node) != [node.name]]
+        several = [node for node in before if len(ends_of(node)) > 1]
         if not before:
             return [place.gate] if place.gate else [], _ALL_SUCCESS
         if not several:
-            return [node.name for node in before], _ALL_SUCCESS
+            return [end for node in before for end in ends_of(node)], _ALL_SUCCESS
         if len(before) == 1 or not self._may_skip:
             return [end for node in before for end in ends_of(node)], _SOME_SKIPPED
         # A task that an empty extract lets skip must not be taken for an arm that was not chosen.
-        return [self._join(n, place) if n in several else n.name for n in before], _ALL_SUCCESS
+        return [
+            self._join(node, place) if node in several else ends_of(node)[0] for node in before
+        ], _ALL_SUCCESS
 
     def _join(self, node: Node, place: _Place) -> str:
-        join = f"{node.name}.end"
+        join = end_of(node)
         if join not in self._joined:
             self._joined.add(join)
             self._add(_task(join, "join", {}, ends_of(node)), place, _SOME_SKIPPED)
@@ -139,10 +145,14 @@ def ends_of(node: Node) -> list[str]:
     if isinstance(node, Choice):
         return [end for arm in (node.then, node.otherwise) for end in _ends(arm) or [node.name]]
     if isinstance(node, Map):
-        # The task that gives the items: there may be none.
-        return [node.name, *_ends(node.body)]
+        return [end_of(node)]
     fallback: Block = getattr(node, "fallback", ())
     return [guard_of(node), *_ends(fallback)] if fallback else [node.name]
+
+
+def end_of(node: Node) -> str:
+    """Name the task that joins the ends of a node."""
+    return f"{node.name}.end"
 
 
 def guard_of(node: Node) -> str:

@@ -85,6 +85,7 @@ def airflow(endpoint_url, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         # The fakes end at once: nobody shall wait seconds before looking again.
         patch.setattr(pace, "FIRST_SECONDS", 0.05)
+        patch.setattr(pace, "_LONGEST_BACKOFF_SECONDS", 0.05)
         patch.setattr(time, "sleep", _short_for_dag_test)
         yield on_airflow
 

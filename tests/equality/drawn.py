@@ -140,9 +140,12 @@ class _Maker:
         }
         attempts = draw(st.integers(0, 2))
         several = 3 if map_name else 1
+        failures = tuple(self._failures() for _ in range(several))
         found = Behaviour(
-            failures=tuple(self._failures() for _ in range(several)),
+            failures=failures,
             metrics=tuple(self._metric() for _ in range(several)),
+            # Airflow waits throttles out, the others count them as tries.
+            refusals=0 if any(failures) else draw(st.integers(0, attempts)),
         )
         self.behaviours[name] = found
         if all(metric in METRICS for metric in found.metrics):

@@ -13,6 +13,7 @@ from behaviour import ALWAYS
 from meaning import started
 
 from airflow_ml_provider.local import processing
+from airflow_ml_provider.local.protocol import AwsError
 from airflow_ml_provider.local.s3 import split_uri
 
 if TYPE_CHECKING:
@@ -31,22 +32,29 @@ class Jobs:
     def __init__(self) -> None:
         self._lock = Lock()
         self._behaviours: Mapping[str, Behaviour] = {}
+        self._refused: dict[tuple[str, int | None], int] = {}
         self.started: list[Started] = []
 
     def expect(self, behaviours: Mapping[str, Behaviour]) -> None:
         with self._lock:
             self._behaviours = behaviours
+            self._refused = {}
             self.started = []
+
+    def problems(self, request: Any) -> list[str]:
+        """Stand in for what the service refuses: some calls are throttled."""
+        step, index = request["Environment"]["STEP"], _index(request)
+        with self._lock:
+            refused = self._refused.get((step, index), 0)
+            if refused < self._behaviours[step].refusals:
+                self._refused[step, index] = refused + 1
+                raise AwsError("ThrottlingException", "Rate exceeded")
+        return []
 
     def run(self, cloud: Any, job: Any) -> None:
         """Stand in for the runner of processing jobs."""
         request = job.request
-        outputs = {
-            one["OutputName"]: one["S3Output"]["S3Uri"]
-            for one in request["ProcessingOutputConfig"]["Outputs"]
-        }
-        match = _INDEX.search(outputs[REPORT[0]])
-        index = int(match[1]) if match and request["Environment"]["ITEM"] != "none" else None
+        index = _index(request)
         one = started(request, index)
         with self._lock:
             behaviour = self._behaviours[one.step]
@@ -57,7 +65,7 @@ class Jobs:
             processing._end(job, "Failed", FailureReason=f"AlgorithmError: try {tries} fails")
             return
         metric = behaviour.metric(index)
-        bucket, prefix = split_uri(outputs[REPORT[0]])
+        bucket, prefix = split_uri(_outputs(request)[REPORT[0]])
         body = {} if metric is None else {METRIC[0]: {METRIC[1]: metric}}
         cloud.client("s3", job).put_object(
             Bucket=bucket, Key=f"{prefix}{REPORT[1]}", Body=json.dumps(body).encode()
@@ -65,11 +73,26 @@ class Jobs:
         processing._end(job, "Completed")
 
 
+def _outputs(request: Any) -> dict[str, str]:
+    return {
+        one["OutputName"]: one["S3Output"]["S3Uri"]
+        for one in request["ProcessingOutputConfig"]["Outputs"]
+    }
+
+
+def _index(request: Any) -> int | None:
+    if request["Environment"]["ITEM"] == "none":
+        return None
+    match = _INDEX.search(_outputs(request)[REPORT[0]])
+    assert match, request
+    return int(match[1])
+
+
 @contextmanager
 def fake_jobs() -> Iterator[Jobs]:
     """Let processing jobs be fakes; enter it before the local AWS starts."""
     jobs, real = Jobs(), processing._NOUN
-    processing._NOUN = replace(real, run=jobs.run)
+    processing._NOUN = replace(real, run=jobs.run, problems=jobs.problems)
     try:
         yield jobs
     finally:

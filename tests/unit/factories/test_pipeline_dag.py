@@ -240,6 +240,7 @@ def test_maps_fallbacks_and_ends_become_tasks():
         "x": "AwsCallOperator",
         "x.fallback": "FallbackOperator",
         "f": "AwsCallOperator",
+        "stations.end": "JoinOperator",
         "fn": "LambdaCallOperator",
         "gate": "ChoiceOperator",
         "no": "FailOperator",
@@ -250,8 +251,10 @@ def test_maps_fallbacks_and_ends_become_tasks():
     assert dag.get_task("x").upstream_task_ids == {"stations"}
     assert dag.get_task("x").max_active_tis_per_dagrun == 2
     assert dag.get_task("x.fallback").trigger_rule == "none_skipped"
-    assert dag.get_task("tail").trigger_rule == "none_failed_min_one_success"
-    assert dag.get_task("tail").upstream_task_ids == {"stations", "x.fallback", "f"}
+    end = dag.get_task("stations.end")
+    assert end.trigger_rule == "none_failed_min_one_success"
+    assert end.upstream_task_ids == {"stations", "x.fallback", "f"}
+    assert dag.get_task("tail").upstream_task_ids == {"stations.end"}
     assert (dag.get_task("fn").retries, dag.get_task("fn").attempts) == (
         3,
         {"service": 3, "job": 0},

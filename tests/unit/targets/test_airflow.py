@@ -138,7 +138,9 @@ def test_a_map_is_a_group():
     assert found["job"]["arguments"]["outputs"] == {
         "o": "s3://lake/p/{{ run_key(dag_run) }}/job/{{ ti.map_index }}/o/"
     }
-    assert found["tail"]["upstream"] == ["m", "job", "x", "gate"]
+    assert found["m.end"]["upstream"] == ["m", "job", "x", "gate"]
+    assert found["m.end"]["trigger_rule"] == SOME
+    assert found["tail"]["upstream"] == ["m.end"]
 
 
 def test_a_map_over_a_parameter():
