@@ -106,7 +106,9 @@ def _definitions(folder: Path) -> Iterator[Definition]:
 
 
 def _prepare(args: argparse.Namespace, aws: LocalAws, client: Any, compiled: Any) -> None:
-    text = "".join(one.text for one in compiled)
+    # What a worker job does stands in its code.
+    code = (body for one in compiled for name, body in one.code.items() if name.endswith(".json"))
+    text = "".join([*(one.text for one in compiled), *map(bytes.decode, code)])
     laptop.prepare_account(aws.endpoint_url, set(_BUCKET.findall(text)), set(_TOPIC.findall(text)))
     for conn_id, file in args.sqlite:
         # Where Airflow's own connections lie on MWAA.
