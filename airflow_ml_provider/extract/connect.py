@@ -16,7 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
-from airflow_ml_provider.extract.errors import ExtractError
+from airflow_ml_provider.extract.errors import BadConnection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -36,10 +36,6 @@ _FIELDS = {
 _NOT_LIBPQ = {"aws_conn_id", "cursor", "iam", "sqlalchemy_query", "sqlalchemy_scheme"}
 _MYSQL_OPTIONS = {"charset", "connect_timeout", "unix_socket"}
 _MYSQL_PORT = 3306
-
-
-class BadConnection(ExtractError):  # noqa: N818  as its sisters in `errors`
-    """The secret is no connection, or one that can't be opened here."""
 
 
 @dataclass(frozen=True)

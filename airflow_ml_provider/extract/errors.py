@@ -2,8 +2,10 @@
 
 ExtractError
 ├── BadQuery                 the query, its parameters or the table
+├── BadConnection            the secret that a job without Airflow connects with
 ├── UnknownType              a column's Arrow type is wrong, or can't be known
 │   └── EmptyResult          ... because there are no rows to infer it from
+├── NoRows                   there are none, and there have to be
 ├── TypeMismatch             a value does not fit its column's type
 ├── BadDestination           the S3 URI, or S3 refuses the request
 ├── ManifestMissing          nothing was published there
@@ -27,12 +29,20 @@ class BadQuery(ExtractError):  # noqa: N818  the names below say what is wrong, 
     """The database refuses the query, or its parameters are not those that were given."""
 
 
+class BadConnection(ExtractError):  # noqa: N818
+    """The secret is no connection, or one that can't be opened here."""
+
+
 class UnknownType(ExtractError):  # noqa: N818
     """A type in ``columns`` is not one we know, or a column's type can't be found out."""
 
 
 class EmptyResult(UnknownType):
     """There are no rows, and not every column has a type without them."""
+
+
+class NoRows(ExtractError):  # noqa: N818
+    """There are no rows, and whoever asked takes none for a mistake."""
 
 
 class TypeMismatch(ExtractError):  # noqa: N818

@@ -7,7 +7,6 @@ from datetime import date
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_ml_provider._compat import AirflowFailException, BaseOperator
-from airflow_ml_provider.jobs.errors import error_code, error_message, is_not_found
 from airflow_ml_provider.operators.permanent import ends_for_good
 from airflow_ml_provider.operators.staging import filled, staged
 from airflow_ml_provider.operators.task_token import client_token, task_token
@@ -86,72 +85,32 @@ class AwsCallOperator(BaseOperator):
 
         :raises AirflowFailException: AWS would refuse a request; all problems are named.
         """
+        from airflow_ml_provider.aws.api_call import (  # noqa: PLC0415 - imports botocore
+            RefusedCallError,
+            call,
+        )
+
         aws = AwsConnection(self.aws_conn_id, self.region_name)
         client, token, name = aws.client(self.service), client_token(context), task_token(context)
         stands_for = staged(self, lambda: aws.client("s3"), time.time() + _STAGING_SECONDS)
         stands_for[OWN_NAME] = name
-        calls = {self.action: filled(self.request, stands_for, token)}
-        if self.resource:
-            calls[self.resource.create] = filled(self.resource_request, stands_for, token)
-        calls = self._checked(client, calls)
-        if self.resource:
-            self._ensure(client, self.resource, calls[self.resource.create])
+        resource = self.resource and {
+            "describe": self.resource.describe,
+            "key": self.resource_key,
+            "create": self.resource.create,
+            "request": filled(self.resource_request, stands_for, token),
+        }
+        request = filled(self.request, stands_for, token)
         context["ti"].xcom_push(key=RESOURCE_NAME, value=name)
         try:
-            answer = getattr(client, self.action)(**calls[self.action])
-        except Exception as error:
-            if not (self.creates and _is_there(error)):
-                raise
-            self.log.info("It is there already: %s", error)
-            return {}
-        return {key: _plain(value) for key, value in answer.items() if key != "ResponseMetadata"}
-
-    def _checked(self, client: Any, calls: dict[str, Any]) -> dict[str, dict[str, Any]]:
-        from airflow_ml_provider.aws.validation import (  # noqa: PLC0415 - imports botocore
-            coerce,
-            request_problems,
-        )
-
-        problems: list[str] = []
-        checked = {}
-        for action, request in calls.items():
-            operation = client.meta.method_to_api_mapping.get(action)
-            if operation is None:
-                problems.append(f"boto3's {self.service} has no {action!r}")
-                continue
-            checked[action] = coerce(self.service, operation, request)
-            problems += request_problems(self.service, operation, checked[action])
-        if problems:
-            listed = "\n".join(f"  - {problem}" for problem in problems)
+            answer = call(
+                client, self.service, self.action, request, resource, creates=self.creates
+            )
+        except RefusedCallError as error:
+            listed = "\n".join(f"  - {problem}" for problem in error.problems)
             message = f"AWS would refuse the request of {self.task_id!r}:\n{listed}"
-            raise AirflowFailException(message)
-        return checked
-
-    def _ensure(self, client: Any, resource: Resource, request: dict[str, Any]) -> None:
-        try:
-            getattr(client, resource.describe)(**self.resource_key)
-        except Exception as error:
-            if not _is_missing(error):
-                raise
-        else:
-            return
-        try:
-            getattr(client, resource.create)(**request)
-        except Exception as error:
-            if not _is_there(error):  # another task may have been quicker
-                raise
-        self.log.info("Created by %s: %s", resource.create, self.resource_key)
-
-
-def _is_missing(error: Exception) -> bool:
-    # https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_DescribeModelPackageGroup.html
-    # answers a ValidationException that says "ModelPackageGroup arn:... does not exist."
-    return is_not_found(error) or "does not exist" in error_message(error)
-
-
-def _is_there(error: Exception) -> bool:
-    said = f"{error_code(error)} {error_message(error)}".lower().replace(" ", "")
-    return any(word in said for word in ("alreadyexist", "resourceinuse", "conflictexception"))
+            raise AirflowFailException(message) from error
+        return {key: _plain(value) for key, value in answer.items() if key != "ResponseMetadata"}
 
 
 def _plain(value: Any) -> Any:

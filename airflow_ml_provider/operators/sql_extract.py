@@ -13,7 +13,7 @@ from airflow_ml_provider._compat import (
     account,
     get_connection,
 )
-from airflow_ml_provider.extract.errors import EmptyResult, ExtractError
+from airflow_ml_provider.extract.errors import ExtractError, NoRows
 from airflow_ml_provider.operators.permanent import ends_for_good
 from airflow_ml_provider.operators.run_values import interval_end, interval_start, run_date
 from airflow_ml_provider.triggers.connection import AwsConnection
@@ -92,8 +92,7 @@ class SqlExtractOperator(BaseOperator):
         :raises AirflowSkipException: there are no rows and ``on_empty`` is ``skip``.
         :raises AirflowException: the database or S3 could not be reached.
         """
-        from airflow_ml_provider.extract.extraction import extract  # noqa: PLC0415 - pyarrow
-        from airflow_ml_provider.extract.source import DbapiSource  # noqa: PLC0415 - pyarrow
+        from airflow_ml_provider.extract.query import extract_query  # noqa: PLC0415 - pyarrow
 
         dag_run = context["dag_run"]
         run = {
@@ -104,48 +103,34 @@ class SqlExtractOperator(BaseOperator):
         # A template would render 10 as "10", which a database may take for something else.
         typed = {name: context["params"][param] for name, param in self.dag_params.items()}
         own = self.parameters
-        given = {**(json.loads(own) if isinstance(own, str) else own), **typed}
-        key = account().kms_key_id
+        given = json.loads(own) if isinstance(own, str) else own
         try:
-            source = DbapiSource(
-                name=self.conn_id,
-                connect=_hook(self.conn_id).get_conn,
+            manifest = extract_query(
+                _hook(self.conn_id).get_conn,
+                conn_id=self.conn_id,
                 query=self.query,
                 table=self.table,
-                # A query need not use what the run brings, but must use all that it is given.
-                parameters={name: given[name] for name in given if name not in run},
-                defaults={name: given.get(name, value) for name, value in run.items()},
+                parameters={**run, **given, **typed},
+                optional=run,
                 columns=self.columns,
-            )
-            manifest = extract(
-                source,
-                self.output_uri,
+                output=self.output_uri,
+                on_empty=self.on_empty,
+                kms_key_id=account().kms_key_id,
                 client=AwsConnection(self.aws_conn_id, self.region_name).client("s3"),
-                options={"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key} if key else None,
             )
-        except EmptyResult as error:
-            if self.on_empty != "continue":
-                self._empty()
-            raise AirflowFailException(f"There are no rows, and {error}") from error
+        except NoRows as error:
+            if self.on_empty == "skip":
+                raise AirflowSkipException(f"{error}: what follows is skipped.") from error
+            raise AirflowFailException(f"{error}.") from error
         except ExtractError as error:
             kind = AirflowException if error.retryable else AirflowFailException
             raise kind(str(error)) from error
-        if manifest.rows == 0:
-            self._empty()
         return {
             "uri": self.output_uri,
             "rows": manifest.rows,
             "bytes": manifest.size_bytes,
             "files": [file.key for file in manifest.files],
         }
-
-    def _empty(self) -> None:
-        said = f"{self.conn_id} gave no rows (on_empty={self.on_empty!r})"
-        if self.on_empty == "skip":
-            raise AirflowSkipException(f"{said}: what follows is skipped.")
-        if self.on_empty == "fail":
-            raise AirflowFailException(f"{said}.")
-        self.log.warning("%s: an empty dataset was published.", said)
 
 
 def _hook(conn_id: str) -> Any:

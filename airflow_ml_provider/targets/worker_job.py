@@ -183,14 +183,12 @@ def _work(node: Lowered, account: Account) -> tuple[str, str, dict[str, Any]]:
 
 
 def _extract(node: Extract, account: Account) -> dict[str, Any]:
-    # A query need not use what the run brings, but must use all that it is given.
-    defaults = {key: value for key, value in node.parameters.items() if key in RUN_PARAMETERS}
     return {
         "conn_id": node.conn_id,
         "query": node.query,
         "table": node.table,
-        "parameters": {k: v for k, v in node.parameters.items() if k not in defaults},
-        "defaults": defaults,
+        "parameters": node.parameters,
+        "optional": list(RUN_PARAMETERS),
         "columns": dict(node.columns),
         "output": node.output,
         "on_empty": node.on_empty,

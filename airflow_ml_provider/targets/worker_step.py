@@ -33,7 +33,15 @@ MAX_CHARACTERS = 256
 _PREFIX = "AIRFLOW_ML_VALUE_"
 _PACKAGE = Path(__file__).parents[1]
 _FOLDERS = ("worker", "extract", "jobs")
-_MODULES = ("clients", "log_follower", "logs", "newest_lines", "validation", "watcher")
+_MODULES = (
+    "api_call",
+    "clients",
+    "log_follower",
+    "logs",
+    "newest_lines",
+    "validation",
+    "watcher",
+)
 _START = '''\
 """Start the work that `step.json` describes."""
 

@@ -31,11 +31,12 @@ from airflow_ml_provider.targets.airflow import document
 
 ACCOUNT = Account(role_arn="arn:aws:iam::123456789012:role/ml")
 KEY = "{{ run_key(dag_run) }}"
+START = datetime(2026, 1, 1, tzinfo=timezone.utc)
 
 
 @pytest.fixture
 def dag(pipeline):
-    return pipeline_dag(pipeline, account=ACCOUNT, schedule="@daily")
+    return pipeline_dag(pipeline, account=ACCOUNT, schedule="@daily", start_date=START)
 
 
 def test_tasks_and_their_order(dag):
@@ -176,6 +177,7 @@ def test_training_dag_is_the_usual_shape(steps, folder):
         folder=folder,
         account=ACCOUNT,
         schedule=timedelta(days=1),
+        start_date=START,
     )
     assert sorted(dag.task_ids) == [
         "daily",

@@ -5,7 +5,7 @@ import sqlite3
 import pytest
 from botocore.exceptions import ClientError
 
-from airflow_ml_provider.extract.errors import BadQuery
+from airflow_ml_provider.extract.errors import BadQuery, EmptyResult, NoRows
 from airflow_ml_provider.extract.manifest import read_manifest
 from airflow_ml_provider.worker import sql_extract
 from airflow_ml_provider.worker.errors import StepError
@@ -34,8 +34,8 @@ def work(**fields):
         "conn_id": "warehouse",
         "query": "select * from flights where delay > :delay",
         "table": None,
-        "parameters": {"delay": 10},
-        "defaults": {"run_date": "2013-08-29"},
+        "parameters": {"delay": 10, "run_date": "2013-08-29"},
+        "optional": ["run_date"],
         "columns": {},
         "output": URI,
         "on_empty": "continue",
@@ -66,16 +66,17 @@ def test_packages_are_installed_first(connect, monkeypatch):
 def test_no_rows_are_as_good_as_on_empty_says(connect, caplog):
     empty = work(parameters={"delay": 100}, columns={"carrier": "string", "delay": "int64"})
     assert sql_extract.run(empty, connect).startswith("0 rows, ")
-    assert "warehouse gave no rows: an empty dataset was published." in caplog.text
-    with pytest.raises(StepError, match=r"warehouse gave no rows \(on_empty='fail'\)"):
+    said = "warehouse gave no rows (on_empty='continue'): an empty dataset was published."
+    assert said in caplog.text
+    with pytest.raises(NoRows, match=r"warehouse gave no rows \(on_empty='fail'\)"):
         sql_extract.run({**empty, "on_empty": "fail"}, connect)
 
 
 def test_no_rows_and_no_types_are_an_error(connect):
     empty = work(parameters={"delay": 100})
-    with pytest.raises(StepError, match="there are no rows, and warehouse: not every column"):
+    with pytest.raises(EmptyResult, match="There are no rows, and warehouse: not every column"):
         sql_extract.run(empty, connect)
-    with pytest.raises(StepError, match="gave no rows"):
+    with pytest.raises(NoRows, match="gave no rows"):
         sql_extract.run({**empty, "on_empty": "fail"}, connect)
 
 
