@@ -54,7 +54,7 @@ test: $(READY)  ## pass the tests
 	@mkdir -p build
 	@$(BIN)/coverage run -m pytest -q tests/unit/pipeline tests/unit/plan tests/unit/jobs tests/unit/targets
 	@$(BIN)/coverage report
-	$(PYTEST) tests/unit tests/contract tests/golden
+	$(PYTEST) -n 2 tests/unit tests/contract tests/golden
 
 lint: $(READY)  ## ruff, mypy, import-linter, codespell
 	$(BIN)/ruff format --check .

@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
-from airflow_ml_provider.pipeline.account import Account
+from airflow_ml_provider.pipeline.account import configured
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
         TaskDeferralTimeout,
     )
     from airflow.triggers.base import BaseTrigger
+
+    from airflow_ml_provider.pipeline.account import Account
 else:
     try:
         from airflow.sdk import (
@@ -97,6 +99,7 @@ __all__ = [
     "SkipMixin",
     "account",
     "conf",
+    "counts_deferred",
     "current_task",
     "deferrable_by_default",
     "get_connection",
@@ -128,20 +131,7 @@ def account() -> Account:
 
     :raises ValueError: ``tags`` is not a JSON object.
     """
-    text = _option("tags") or "{}"
-    try:
-        tags = dict(json.loads(text))
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"[{SECTION}] tags must be a JSON object, not {text!r}.") from error
-    return Account(
-        role_arn=_option("role_arn"),
-        root=_option("root"),
-        kms_key_id=_option("kms_key_id"),
-        worker_image_uri=_option("worker_image_uri"),
-        subnets=_listed(_option("subnets")),
-        security_group_ids=_listed(_option("security_group_ids")),
-        tags={str(key): str(value) for key, value in tags.items()},
-    )
+    return configured(_option)
 
 
 def data_interval_schedule(schedule: Any) -> Any:
@@ -173,6 +163,12 @@ def mapped_group(group_id: str, items: BaseOperator, make: Callable[[], None]) -
 
     decorate = module.task_group(group_id=group_id, prefix_group_id=False)
     decorate(group).expand(item=items.output)
+
+
+def counts_deferred() -> bool:
+    """Whether deferred tasks count as active ones of their DAG's run, as in 3.3 and later."""
+    states = import_module("airflow.ti_deps.dependencies_states")
+    return hasattr(states, "ACTIVE_STATES")
 
 
 def deferrable_by_default() -> bool:
@@ -384,7 +380,3 @@ def _state_of(ti: Any) -> str:
 
 def _option(name: str) -> str | None:
     return conf.get(SECTION, name, fallback=None) or None
-
-
-def _listed(text: str | None) -> tuple[str, ...]:
-    return tuple(part.strip() for part in (text or "").split(",") if part.strip())

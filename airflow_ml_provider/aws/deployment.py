@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import boto3  # noqa: TID253 - only a command gets here
-
 from airflow_ml_provider.aws.stage import stage
 from airflow_ml_provider.jobs.errors import error_code, is_not_found
 from airflow_ml_provider.plan.code import Bundle
@@ -38,25 +36,26 @@ def deploy(compiled: Compiled, role_arn: str, client: Callable[[str], Any]) -> s
     return put(client(service), name, compiled.text, role_arn)
 
 
-def deployed_definition(target: str, pipeline: str) -> str | None:
+def deployed_definition(target: str, pipeline: str, client: Callable[[str], Any]) -> str | None:
     """Give the definition of a pipeline that AWS runs; ``None`` if there is none.
 
+    :param client: gives the boto3 client of a service.
     :raises ValueError: the target has no such thing.
     """
     name = deployed_name(pipeline, target)
     if target == "step-functions":
-        client = boto3.client("stepfunctions")
-        arn = _state_machine_arn(client, name)
-        return arn and str(client.describe_state_machine(stateMachineArn=arn)["definition"])
-    if target == "sagemaker":
-        try:
-            found = boto3.client("sagemaker").describe_pipeline(PipelineName=name)
-        except Exception as error:
-            if _is_missing(error):
-                return None
-            raise
-        return str(found["PipelineDefinition"])
-    raise ValueError(f"{pipeline}: {target} has no definitions on AWS; compare with --out")
+        machines = client("stepfunctions")
+        arn = _state_machine_arn(machines, name)
+        return arn and str(machines.describe_state_machine(stateMachineArn=arn)["definition"])
+    if target != "sagemaker":
+        raise ValueError("it has no definitions on AWS; compare with --out")
+    try:
+        found = client("sagemaker").describe_pipeline(PipelineName=name)
+    except Exception as error:
+        if _is_missing(error):
+            return None
+        raise
+    return str(found["PipelineDefinition"])
 
 
 def _put_state_machine(client: Any, name: str, text: str, role_arn: str) -> str:

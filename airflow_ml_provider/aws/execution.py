@@ -73,10 +73,17 @@ def describe(arn: str, client: Callable[[str], Any]) -> Execution:
     """Ask how a run is."""
     if ":states:" in arn:
         answer = client("stepfunctions").describe_execution(executionArn=arn)
-        said = ": ".join(answer[key] for key in ("error", "cause") if answer.get(key))
-        return Execution(arn, answer["status"], said or None)
+        told = [answer.get("error"), _failure(answer.get("cause", ""))]
+        return Execution(arn, answer["status"], ": ".join(filter(None, told)) or None)
     answer = client("sagemaker").describe_pipeline_execution(PipelineExecutionArn=arn)
-    return Execution(arn, answer["PipelineExecutionStatus"], answer.get("FailureReason"))
+    told = [answer.get("FailureReason")]
+    if answer["PipelineExecutionStatus"] == "Failed":
+        told += [
+            f"{one['StepName']}: {one['FailureReason']}"
+            for one in _pipeline_steps(arn, client)
+            if "FailureReason" in one
+        ]
+    return Execution(arn, answer["PipelineExecutionStatus"], "\n".join(filter(None, told)) or None)
 
 
 def wait(arn: str, client: Callable[[str], Any], *, poll_seconds: float = 5.0) -> Execution:
@@ -91,13 +98,27 @@ def steps(arn: str, client: Callable[[str], Any]) -> list[tuple[str, str, float 
     if ":states:" in arn:
         pages = client("stepfunctions").get_paginator("get_execution_history")
         return _states(e for page in pages.paginate(executionArn=arn) for e in page["events"])
+    found = _pipeline_steps(arn, client)
+    return [(one["StepName"], one["StepStatus"], _seconds(one)) for one in found]
+
+
+def _failure(cause: str) -> str:
+    # A state that ran a job to its end has the job's whole description as its cause.
+    try:
+        described = json.loads(cause)
+    except ValueError:
+        return cause
+    said = described.get("FailureReason") if isinstance(described, dict) else None
+    return str(said or cause)
+
+
+def _pipeline_steps(arn: str, client: Callable[[str], Any]) -> list[dict[str, Any]]:
     pages = client("sagemaker").get_paginator("list_pipeline_execution_steps")
-    found = [
+    return [
         one
         for page in pages.paginate(PipelineExecutionArn=arn, SortOrder="Ascending")
         for one in page["PipelineExecutionSteps"]
     ]
-    return [(one["StepName"], one["StepStatus"], _seconds(one)) for one in found]
 
 
 def _states(events: Any) -> list[tuple[str, str, float | None]]:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
+import select
+import sys
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,4 +40,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     module.add_arguments(own)
-    return int(module.run(own.parse_args(rest)))
+    try:
+        code = int(module.run(own.parse_args(rest)))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        if _is_read(sys.stdout):
+            raise
+        return 1
+    return code
+
+
+def _is_read(stream: TextIO) -> bool:
+    poll = select.poll()
+    poll.register(stream, 0)
+    if not poll.poll(0):
+        return True
+    # Python flushes once more when it ends:
+    # https://docs.python.org/3/library/signal.html#note-on-sigpipe
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    return False

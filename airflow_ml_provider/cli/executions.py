@@ -15,7 +15,7 @@ from rich.table import Table
 from airflow_ml_provider.aws import execution
 from airflow_ml_provider.aws.deployment import deploy
 from airflow_ml_provider.cli import laptop
-from airflow_ml_provider.cli.definitions import DefinitionError, definitions
+from airflow_ml_provider.cli.definitions import DefinitionError, definitions, filled
 from airflow_ml_provider.pipeline import Account, PipelineError
 from airflow_ml_provider.targets.compile import compile_pipeline
 
@@ -90,10 +90,12 @@ def _compiled(args: argparse.Namespace) -> dict[str, Compiled]:
     found = {one.pipeline.name: one for one in _definitions(args.dags)}
     wanted = dict.fromkeys(one.dag_id for one in args.runs)
     if unknown := [name for name in wanted if name not in found]:
-        there = ", ".join(sorted(found))
+        there = ", ".join(sorted(found)) or "none"
         raise DefinitionError(f"{', '.join(unknown)}: unknown; there are {there}")
     return {
-        name: compile_pipeline(found[name].pipeline, args.target, found[name].account or account)
+        name: compile_pipeline(
+            found[name].pipeline, args.target, filled(found[name].account, account)
+        )
         for name in wanted
     }
 
@@ -150,4 +152,5 @@ def _show(console: Console, result: Result) -> None:
         table.add_row(step.name, step.status, seconds)
     console.print(table)
     said = f": {result.reason}" if result.reason else ""
-    console.print(f"{result.status}{said}", style="green" if result.succeeded else "red")
+    style = "green" if result.succeeded else "red"
+    console.print(f"{result.status}{said}", style=style, markup=False, highlight=False)

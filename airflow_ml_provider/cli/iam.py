@@ -6,38 +6,39 @@ import sys
 from typing import TYPE_CHECKING
 
 from airflow_ml_provider.cli import compile as compiling
-from airflow_ml_provider.cli import definitions
 from airflow_ml_provider.cli.definitions import DefinitionError
-from airflow_ml_provider.pipeline.errors import PipelineError
-from airflow_ml_provider.targets.compile import TARGETS, as_text
+from airflow_ml_provider.targets.compile import as_text
 
 if TYPE_CHECKING:
     import argparse
 
+    from airflow_ml_provider.targets.compile import Compiled
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this command."""
-    definitions.add_arguments(parser)
-    parser.add_argument(
-        "--target", action="append", choices=[*TARGETS], required=True, help="repeatable"
-    )
-    parser.add_argument("--partition", default="aws")
-    parser.add_argument("--region", default="us-east-1")
-    parser.add_argument("--account-id", default="123456789012")
+    compiling.add_targets(parser)
+    parser.add_argument("--partition", default="aws", help="of the ARNs")
+    parser.add_argument("--region", default="us-east-1", help="where the pipeline runs")
+    parser.add_argument("--account-id", default="123456789012", help="where the pipeline runs")
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the policies as JSON, by pipeline and target."""
     from airflow_ml_provider.targets.iam import policies  # noqa: PLC0415 - only here
 
+    place = {name: getattr(args, name) for name in ("partition", "region", "account_id")}
+
+    def allowed(_: object, one: Compiled) -> dict[str, object]:
+        return policies(one.plan, one.target, **place)
+
     try:
-        made = compiling.compile_all(args)
-    except (DefinitionError, PipelineError) as error:
+        made = compiling.compile_all(args, allowed)
+    except DefinitionError as error:
         print(error, file=sys.stderr)
         return 1
-    place = {name: getattr(args, name) for name in ("partition", "region", "account_id")}
     found: dict[str, dict[str, object]] = {}
-    for _, one in made:
-        found.setdefault(one.plan.name, {})[one.target] = policies(one.plan, one.target, **place)
+    for one, granted in made:
+        found.setdefault(one.plan.name, {})[one.target] = granted
     sys.stdout.write(as_text(found))
     return 0

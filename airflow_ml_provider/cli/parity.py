@@ -6,19 +6,28 @@ import sys
 from typing import TYPE_CHECKING
 
 from airflow_ml_provider.cli import definitions
-from airflow_ml_provider.cli.definitions import DefinitionError
+from airflow_ml_provider.cli.definitions import DefinitionError, filled
+from airflow_ml_provider.cli.laptop import ROLE_ARN, ROOT
+from airflow_ml_provider.pipeline.account import Account
 from airflow_ml_provider.pipeline.errors import PipelineError
 from airflow_ml_provider.targets.compile import TARGETS, examined
-from airflow_ml_provider.targets.finding import KEPT
+from airflow_ml_provider.targets.finding import KEPT, LOWERED, REFUSED, grouped, named
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Mapping, Sequence
+
+    from rich.console import Console
+    from rich.text import Text
 
     from airflow_ml_provider.cli.definitions import Definition
     from airflow_ml_provider.targets.finding import Finding
 
-_STYLES = {"kept": "green", "lowered": "yellow", "refused": "red"}
-_WIDTH = 100
+    # A feature, the steps that use it, and what each target makes of it.
+    Row = tuple[str, list[str], Mapping[str, tuple[Finding, ...]]]
+
+_STYLES = {KEPT: "green", LOWERED: "yellow", REFUSED: "red"}
+_WORST_FIRST = (REFUSED, LOWERED, KEPT)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,49 +39,73 @@ def run(args: argparse.Namespace) -> int:
     """Print one table a pipeline; refusals are told, not raised."""
     from rich.console import Console  # noqa: PLC0415 - compiling needs no table
 
-    console = Console()
-    if not console.is_terminal:
-        console.width = _WIDTH
     try:
-        for definition in definitions.load(args):
-            _show(console, definition)
-    except (DefinitionError, PipelineError) as error:
+        found = definitions.load(args)
+        tables = [(one.pipeline.name, rows(one)) for one in found]
+    except DefinitionError as error:
         print(error, file=sys.stderr)
         return 1
+    except PipelineError as error:
+        print(f"{args.file}: {error}", file=sys.stderr)
+        return 1
+    console = Console(highlight=False)
+    for name, table in tables:
+        _show(console, name, table)
     return 0
 
 
-def rows(definition: Definition) -> dict[tuple[str, str], dict[str, Finding]]:
-    """Give the findings of each target by step and feature, those of the whole pipeline first."""
-    found: dict[tuple[str, str], dict[str, Finding]] = {}
+def rows(definition: Definition) -> list[Row]:
+    """Give each feature, the steps that use it, and what each target makes of it.
+
+    Steps of which every target makes the same share a row; what the whole pipeline uses is first.
+    """
+    # What compiling needs besides says nothing about the targets.
+    account = filled(definition.account, Account(role_arn=ROLE_ARN, root=ROOT))
+    found: dict[str, dict[str, dict[str, list[Finding]]]] = {}
     for target in TARGETS:
-        for one in examined(definition.pipeline, target, definition.account)[1]:
-            found.setdefault((one.step, one.feature), {}).setdefault(target, one)
-    return dict(sorted(found.items(), key=lambda item: bool(item[0][0])))
+        for one in examined(definition.pipeline, target, account)[1]:
+            by_step = found.setdefault(one.feature, {})
+            by_step.setdefault(one.step, {}).setdefault(target, []).append(one)
+    table: list[Row] = []
+    for feature, by_step in sorted(found.items(), key=lambda item: "" not in item[1]):
+        same: dict[tuple[tuple[Finding, ...], ...], list[str]] = {}
+        for step, by_target in by_step.items():
+            row = tuple(tuple(grouped(by_target.get(target, ()))) for target in TARGETS)
+            same.setdefault(row, []).append(step)
+        table += [
+            (feature, steps, dict(zip(TARGETS, row, strict=True))) for row, steps in same.items()
+        ]
+    return table
 
 
-def _show(console: object, definition: Definition) -> None:
+def _show(console: Console, pipeline: str, table: list[Row]) -> None:
+    from rich import box  # noqa: PLC0415
+    from rich.console import Group  # noqa: PLC0415
+    from rich.padding import Padding  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415 - as Text: no name is taken for markup
 
-    table = Table(title=f"{definition.pipeline.name}: feature x target", show_lines=True)
-    table.add_column("step")
-    table.add_column("feature")
+    notes: dict[str, int] = {}
+    shown = Table(title=f"{pipeline}: what becomes of it", box=box.SIMPLE_HEAD, expand=False)
+    shown.add_column("feature and its steps")
     for target in TARGETS:
-        table.add_column(target, ratio=1)
-    for (step, feature), by_target in rows(definition).items():
-        cells = [_cell(by_target.get(target)) for target in TARGETS]
-        table.add_row(step or "(pipeline)", feature, *cells)
-    console.print(table)  # type: ignore[attr-defined]
+        shown.add_column(target, no_wrap=True)
+    for feature, steps, by_target in table:
+        users = Padding(Text(named(steps), style="dim"), (0, 0, 0, 2))
+        first = Group(Text(feature), users) if any(steps) else Text(feature)
+        shown.add_row(first, *(_cell(by_target[target], notes) for target in TARGETS))
+    console.print(shown)
+    told = Table.grid(padding=(0, 1))
+    for how, number in notes.items():
+        told.add_row(Text(f"  {number}"), Text(how))
+    console.print(told)
 
 
-def _cell(finding: Finding | None) -> str:
-    if finding is None:
-        return "-"
-    said = f"[{_STYLES[finding.verdict]}]{finding.verdict}[/]"
-    return said if finding.verdict == KEPT or not finding.how else f"{said}: {_plain(finding.how)}"
+def _cell(findings: Sequence[Finding], notes: dict[str, int]) -> Text:
+    from rich.text import Text  # noqa: PLC0415
 
-
-def _plain(text: str) -> str:
-    from rich.markup import escape  # noqa: PLC0415
-
-    return escape(text)
+    verdicts = {one.verdict for one in findings}
+    worst = next((one for one in _WORST_FIRST if one in verdicts), "-")
+    numbers = [notes.setdefault(one.how, len(notes) + 1) for one in findings if one.how]
+    said = " ".join([worst, ",".join(map(str, numbers))]).strip()
+    return Text(said, style=_STYLES.get(worst, ""))

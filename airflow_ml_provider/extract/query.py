@@ -10,7 +10,7 @@ from airflow_ml_provider.extract.errors import EmptyResult, NoRows
 from airflow_ml_provider.extract.source import DbapiSource
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Mapping
 
     from airflow_ml_provider.extract.manifest import Manifest
 
@@ -24,7 +24,7 @@ def extract_query(
     query: str | None,
     table: str | None,
     parameters: Mapping[str, Any],
-    optional: Collection[str],
+    defaults: Mapping[str, Any],
     columns: Mapping[str, str],
     output: str,
     on_empty: str,
@@ -33,7 +33,7 @@ def extract_query(
 ) -> Manifest:
     """Extract a query or a table to ``output``, and give the manifest.
 
-    :param optional: the parameters that a query need not use, which the run brings.
+    :param defaults: what the run brings, which a query need not use and ``parameters`` may replace.
     :param on_empty: ``continue`` publishes an empty dataset; with any other no rows are an error.
     :param client: a boto3 S3 client.
     :raises NoRows: there are none, and there have to be.
@@ -44,8 +44,8 @@ def extract_query(
         connect=connect,
         query=query,
         table=table,
-        parameters={name: value for name, value in parameters.items() if name not in optional},
-        defaults={name: value for name, value in parameters.items() if name in optional},
+        parameters={name: parameters[name] for name in parameters if name not in defaults},
+        defaults={name: parameters.get(name, value) for name, value in defaults.items()},
         columns=columns,
     )
     key = kms_key_id

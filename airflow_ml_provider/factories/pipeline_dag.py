@@ -8,7 +8,12 @@ from importlib import import_module
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from airflow_ml_provider._compat import DAG, data_interval_schedule, mapped_group
+from airflow_ml_provider._compat import (
+    DAG,
+    counts_deferred,
+    data_interval_schedule,
+    mapped_group,
+)
 from airflow_ml_provider._compat import account as configured_account
 from airflow_ml_provider.operators import run_values
 from airflow_ml_provider.pipeline.frozen import dataclass
@@ -40,6 +45,7 @@ _OPERATORS = {
 }
 _ASK_AWS = {"aws_call", "lambda_call", "model_approval", "remote_job", "sql_extract"}
 _WAIT = {"model_approval", "remote_job"}
+_BOUND = "max_active_tis_per_dagrun"
 _TIMES = ("execution_timeout", "max_retry_delay", "retry_delay")
 
 
@@ -141,6 +147,8 @@ class _Maker:
             arguments |= self.connection
         if kind in _WAIT:
             arguments |= self.waiting
+        if kind == "remote_job" and _BOUND in arguments and not counts_deferred():
+            arguments["deferrable"] = False  # deferred, its jobs would run all at once
         module, _, name = f"airflow_ml_provider.{_OPERATORS[kind]}".rpartition(".")
         operator = getattr(import_module(module), name)
         made: BaseOperator = operator(task_id=task["task_id"], dag=self.dag, **arguments)

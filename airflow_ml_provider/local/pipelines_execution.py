@@ -107,6 +107,11 @@ class Execution:
         """The execution's status now."""
         return str(self.job.document["PipelineExecutionStatus"])
 
+    @property
+    def ended_by_fail_step(self) -> bool:
+        """Whether a fail step was reached, after which AWS retries nothing."""
+        return self._fail_message is not None
+
     def start(self) -> None:
         """Start the steps, or after the end those that a retry starts again."""
         places = self.started.definition.places
@@ -139,7 +144,7 @@ class Execution:
         ended: SimpleQueue[str] = SimpleQueue()
         running = 0
         while not self.cloud.turns.closing:
-            if not self._stop.is_set():
+            if not self._stop.is_set() and self._fail_message is None:
                 names = list(ready(places, self._statuses(), self._outcomes()))
                 for name in names[: most - running]:
                     step = self._steps[name]
@@ -186,9 +191,9 @@ class Execution:
         except StepFailure as failure:
             status, reason = FAILED, failure.reason
             if step.type == "Fail":
-                # A fail step ends the execution, whatever else is running.
+                # It lets end what runs beside it:
+                # https://docs.aws.amazon.com/sagemaker/latest/dg/build-and-manage-steps-types.html
                 self._fail_message = reason
-                self._stop.set()
         except (StepStopped, Closed):
             status = STOPPED
         except Exception as error:  # whatever it is, the execution must go on

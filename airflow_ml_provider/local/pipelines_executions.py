@@ -158,6 +158,10 @@ class Executions:
 
     def _retry(self, call: Call) -> Json:
         execution = self._find(call)
+        if execution.ended_by_fail_step:
+            raise AwsError(
+                "ConflictException", "An execution that a fail step ended is not retried"
+            )
         parallelism = call.params.get("ParallelismConfiguration")
 
         def change(document: Json) -> Json:

@@ -109,8 +109,6 @@ def _callback(run: StepRun, request: Json) -> None:
     # https://docs.aws.amazon.com/sagemaker/latest/dg/build-and-manage-steps-types.html
     while run.record.answer is None:
         if run.stop.is_set() and not stopping:
-            if run.execution.document["PipelineExecutionStatus"] != "Stopping":
-                raise StepStopped  # by a fail step
             stopping = True
             run.record.set(StepStatus="Stopping")
             stop = json.dumps({**body, "status": "Stopping"})

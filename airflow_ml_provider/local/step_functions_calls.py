@@ -46,6 +46,12 @@ _SDK_NAMES = {
     "sfn": "stepfunctions",
     "eventbridge": "events",
     "cloudwatchlogs": "logs",
+    "cognitoidentityprovider": "cognito-idp",
+    "costexplorer": "ce",
+    "databasemigration": "dms",
+    "elasticloadbalancing": "elb",
+    "elasticloadbalancingv2": "elbv2",
+    "elasticsearch": "es",
 }
 
 
@@ -163,5 +169,5 @@ def _modelled(service: str, error: ClientError) -> str | None:
 
 
 def _java_name(service_id: str) -> str:
-    words = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+", service_id)
+    words = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+", service_id.removesuffix(" Service"))
     return "".join(word[:1].upper() + word[1:].lower() for word in words)

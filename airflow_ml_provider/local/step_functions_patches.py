@@ -245,6 +245,8 @@ _moto_environment: Any = ExecutionWorker._get_evaluation_environment  # noqa: SL
 def _start_worker(self: Any) -> None:
     # Moto's environment appears some time after the start; a stop in between breaks.
     self.env = _moto_environment(self)
+    # Moto redrives nothing, and AWS's count is 0 until somebody does.
+    self.env.states.context_object.context_object_data["Execution"]["RedriveCount"] = 0
     _moto_start(self)
 
 

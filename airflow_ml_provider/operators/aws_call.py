@@ -94,12 +94,14 @@ class AwsCallOperator(BaseOperator):
         client, token, name = aws.client(self.service), client_token(context), task_token(context)
         stands_for = staged(self, lambda: aws.client("s3"), time.time() + _STAGING_SECONDS)
         stands_for[OWN_NAME] = name
-        resource = self.resource and {
-            "describe": self.resource.describe,
-            "key": self.resource_key,
-            "create": self.resource.create,
-            "request": filled(self.resource_request, stands_for, token),
-        }
+        resource = None
+        if self.resource:
+            resource = {
+                "describe": self.resource.describe,
+                "key": self.resource_key,
+                "create": self.resource.create,
+                "request": filled(self.resource_request, stands_for, token),
+            }
         request = filled(self.request, stands_for, token)
         context["ti"].xcom_push(key=RESOURCE_NAME, value=name)
         try:

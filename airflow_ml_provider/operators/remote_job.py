@@ -123,6 +123,7 @@ class RemoteJobOperator(BaseOperator):
         self._job_id: str | None = None
         self._starting: tuple[dict[str, Any], str] | None = None
         self._client: Any = None
+        self._connecting = False
         self._ti: Any = None
         self._killed = False
 
@@ -194,6 +195,9 @@ class RemoteJobOperator(BaseOperator):
         if ti is not None and is_tried_again(ti):
             self.log.info("The next try goes on with %s.", self._job_id or "its job")
             return
+        if self._connecting:
+            # A signal interrupts imports too, and what is half imported reaches no AWS.
+            return
         if ti is not None and self._ti is None:
             # The time of a task that was deferred was over before it could resume.
             self._job_id = _remembered(ti)
@@ -218,9 +222,17 @@ class RemoteJobOperator(BaseOperator):
         return self._client
 
     def _connect(self) -> Any:
+        if not self._killed:
+            self._connecting = True
+            try:
+                client = self._new_client()
+            finally:
+                self._connecting = False
+                if self._killed:
+                    self.on_kill()
         if self._killed:
             raise AirflowException("This try was ended; it starts nothing more.")
-        return self._new_client()
+        return client
 
     def _start(
         self, context: Any, kind: JobKind, request: dict[str, Any], deadline: float

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
-from airflow_ml_provider.jobs.token import token_prefix
+from airflow_ml_provider.jobs.token import call_token, token_prefix
 
-_CLIENT_TOKEN_LENGTH = 36  # of SageMaker's ClientToken, the tightest
 _MOST_EARLIER = 20
 
 
@@ -38,6 +36,5 @@ def earlier_tokens(context: Any) -> tuple[str, ...]:
 
 
 def client_token(context: Any) -> str:
-    """Give a token for one call: the hash of :func:`task_token`, 36 hexadecimal digits."""
-    digest = hashlib.sha256(task_token(context).encode()).hexdigest()
-    return digest[:_CLIENT_TOKEN_LENGTH]
+    """Give a token for one call that the task makes."""
+    return call_token(task_token(context))

@@ -14,7 +14,7 @@ from airflow_ml_provider.plan.calls import call
 from airflow_ml_provider.plan.extracts import extract
 from airflow_ml_provider.plan.models import model_call, transform_request
 from airflow_ml_provider.plan.nodes import Approval, Call, Choice, Fail, Job, Map, Plan
-from airflow_ml_provider.plan.place import Place, merged
+from airflow_ml_provider.plan.place import Place, merged, with_texts
 from airflow_ml_provider.plan.sagemaker import processing_request, training_request
 from airflow_ml_provider.plan.spark import spark_request
 from airflow_ml_provider.plan.tuning import tuning_request
@@ -33,7 +33,7 @@ def build(pipeline: Pipeline, account: Account | None = None) -> Plan:
     A role that nobody gave is no error here, so that a DAG can be imported before its Airflow is
     configured; :func:`without_role` names the steps.
 
-    :raises PipelineError: if there is no root.
+    :raises PipelineError: if there is no root, or a query can't be read.
     """
     account = account or Account()
     place = Place(account, job_prefix=f"{pipeline.name}-", outputs={})
@@ -76,7 +76,7 @@ def job(step: Step, place: Place, *, after: tuple[str, ...] = ()) -> Job:
         name=step.name,
         after=after,
         kind=kind,
-        request=request,
+        request=with_texts(request),
         retry=step.retries,
         timeout_seconds=step.timeout_seconds,
         outputs={name: place.output(step.name, name) for name in step.output_names},
@@ -127,11 +127,19 @@ def _work(
     if isinstance(step, data_steps.SqlExtract):
         query = step.query
         if query is not None and query.endswith(".sql"):
-            query = pipeline.path(query).read_text(encoding="utf-8")
+            query = _read(query, step, pipeline)
         return extract(step, place, query=query, on_empty=pipeline.on_empty, after=after)
     if isinstance(step, model_steps.Model):
         return model_call(step, place, after=after)
     return call(step, place, after=after) or job(step, place, after=after)
+
+
+def _read(file: str, step: Step, pipeline: Pipeline) -> str:
+    try:
+        return pipeline.path(file).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        problem = f"step {step.name!r}: query: {file} can't be read as UTF-8: {error}"
+        raise PipelineError(f"pipeline {pipeline.name!r}", [problem]) from error
 
 
 def _control(

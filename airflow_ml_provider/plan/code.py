@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import io
+import struct
 import tarfile
+import zlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from airflow_ml_provider.plan.nodes import Node, Plan
 
 _HASH_LENGTH = 16
+_BLOCK = 0xFFFF
 
 
 @dataclass(frozen=True)
@@ -48,9 +50,8 @@ def bundle(code: Code, folder: Path) -> Bundle:
     prefix = _prefix(archive)
     if code.form == "prefix":
         return Bundle(prefix, {f"{prefix}{name}": body for name, (body, _) in members.items()})
-    # The hash is the tar's, not the gzip's: compressors differ between builds of Python.
     address = f"{prefix}source.tar.gz"
-    return Bundle(address, {address: gzip.compress(archive, mtime=0)})
+    return Bundle(address, {address: _gzip(archive)})
 
 
 def staged(plan: Plan) -> tuple[Plan, dict[str, bytes]]:
@@ -119,6 +120,17 @@ def _tar(members: Mapping[str, tuple[bytes, bool]]) -> bytes:
             entry.mode = 0o755 if executable else 0o644
             tar.addfile(entry, io.BytesIO(body))
     return buffer.getvalue()
+
+
+def _gzip(content: bytes) -> bytes:
+    # Stored, not compressed: compressors differ between builds of Python, and code is small.
+    # https://www.rfc-editor.org/rfc/rfc1952 and https://www.rfc-editor.org/rfc/rfc1951#page-11
+    parts = [b"\x1f\x8b\x08", bytes(6), b"\xff"]
+    for start in range(0, len(content), _BLOCK):
+        block = content[start : start + _BLOCK]
+        last = start + _BLOCK >= len(content)
+        parts += [struct.pack("<BHH", last, len(block), len(block) ^ 0xFFFF), block]
+    return b"".join([*parts, struct.pack("<II", zlib.crc32(content), len(content) & 0xFFFFFFFF)])
 
 
 def _prefix(content: bytes) -> str:

@@ -175,6 +175,12 @@ class Plan:
         """Every node, those inside other nodes too."""
         return all_nodes(self.nodes)
 
+    @property
+    def mapped(self) -> frozenset[str]:
+        """The names of all nodes inside maps, which run once an item."""
+        maps = (node for node in self.all_nodes() if isinstance(node, Map))
+        return frozenset(inner.name for one in maps for inner in all_nodes(one.body))
+
 
 def all_nodes(block: Block) -> Iterator[Node]:
     """Every node of a block and of the blocks in it."""

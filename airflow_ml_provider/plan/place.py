@@ -11,6 +11,20 @@ from airflow_ml_provider.pipeline.values import Item, JobField, Metric, Output, 
 if TYPE_CHECKING:
     from airflow_ml_provider.pipeline.account import Account
 
+# The APIs take text and nothing else in these.
+_TEXTS = frozenset(
+    {
+        "Arguments",
+        "ContainerArguments",
+        "ContainerEntrypoint",
+        "DefaultArguments",
+        "Environment",
+        "HyperParameters",
+        "StaticHyperParameters",
+        "entryPointArguments",
+    }
+)
+
 
 @dataclass(frozen=True)
 class Place:
@@ -65,6 +79,17 @@ def as_text(value: Any) -> Any:
     if isinstance(value, (int, float)):
         return str(value)
     return Text.of(value) if isinstance(value, (Parameter, Metric, JobField, Item)) else value
+
+
+def with_texts(request: Any, *, inside: bool = False) -> Any:
+    """Copy a request with numbers as text where AWS takes nothing else, as in an environment."""
+    if isinstance(request, Mapping):
+        return {
+            key: with_texts(item, inside=inside or key in _TEXTS) for key, item in request.items()
+        }
+    if isinstance(request, (list, tuple)):
+        return [with_texts(item, inside=inside) for item in request]
+    return as_text(request) if inside else request
 
 
 def as_texts(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_ml_provider.pipeline.frozen import dataclass
-from airflow_ml_provider.plan.nodes import Choice, Extract, Map, all_nodes
+from airflow_ml_provider.plan.nodes import Choice, Extract, Map
 from airflow_ml_provider.targets.airflow_tasks import firsts, operator_of
 from airflow_ml_provider.targets.airflow_values import Speller
 
@@ -74,9 +74,7 @@ class _Tasks:
         self._names = {node.name for node in nodes}
         self._joined: set[str] = set()
         self._may_skip = any(isinstance(n, Extract) and n.on_empty == "skip" for n in nodes)
-        maps = [node for node in nodes if isinstance(node, Map)]
-        mapped = frozenset(inner.name for node in maps for inner in all_nodes(node.body))
-        self._plan, self._speller = plan, Speller(plan.root, plan.name, mapped=mapped)
+        self._plan, self._speller = plan, Speller(plan.root, plan.name, mapped=plan.mapped)
 
     def add(self, block: Block, place: _Place) -> None:
         """List the tasks of a block; those that wait for no other one follow the gate."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_ml_provider.pipeline.step import ERRORS
@@ -127,7 +128,11 @@ def _code(request: Any, plan: Plan) -> dict[str, Any]:
         name: {"files": list(one.files), "form": one.form, "texts": [list(t) for t in one.texts]}
         for name, one in codes_of(request).items()
     }
-    return {"code": codes, "code_folder": str(plan.folder), "code_root": plan.root} if codes else {}
+    if not codes:
+        return {}
+    # Without it a task takes the folder of its DAG's file.
+    folder = {} if plan.folder == Path() else {"code_folder": str(plan.folder)}
+    return {"code": codes, **folder, "code_root": plan.root}
 
 
 def _extract(node: Extract, speller: Speller) -> dict[str, Any]:

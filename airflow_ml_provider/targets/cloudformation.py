@@ -30,7 +30,6 @@ _WHERE = Where(parts.PARTITION, parts.REGION, parts.ACCOUNT)
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
 _TEMPLATE_BYTES = 1_048_576
 _QUEUE_SECONDS = 14 * 86_400
-_RUN_PARAMETERS = ("run_key", "run_date", "data_interval_start", "data_interval_end")
 # https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html
 _DELIVER_LOGS = (
     "logs:CreateLogDelivery",
@@ -167,9 +166,10 @@ class _Template:
             known["STATE_MACHINE"] = {"Ref": "StateMachine"}
             verb, machine = "states:StartExecution", {"Ref": "StateMachine"}
         else:
-            asked = {one["Name"] for one in self.document["Parameters"]}
+            # The pipeline's own parameters have defaults, those of the run have none.
+            asked = [p["Name"] for p in self.document["Parameters"] if "DefaultValue" not in p]
             known["PIPELINE"] = {"Ref": "Pipeline"}
-            known["PARAMETERS"] = " ".join(name for name in _RUN_PARAMETERS if name in asked)
+            known["PARAMETERS"] = " ".join(asked)
             verb, machine = "sagemaker:StartPipelineExecution", self._pipeline_arns()
         self.resources |= parts.function(
             "Starter",

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from importlib import import_module
+from math import isfinite
+from pathlib import Path
+from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 from airflow_ml_provider.pipeline.errors import PipelineError
 from airflow_ml_provider.pipeline.frozen import dataclass
+from airflow_ml_provider.pipeline.values import VALUES
 from airflow_ml_provider.plan.build import build, without_role
 from airflow_ml_provider.plan.code import staged
-from airflow_ml_provider.targets.finding import refuse
+from airflow_ml_provider.targets.finding import refusals
 from airflow_ml_provider.targets.worker import with_worker_jobs
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from airflow_ml_provider.pipeline.account import Account
     from airflow_ml_provider.pipeline.pipeline import Pipeline
@@ -56,26 +61,61 @@ def compile_pipeline(pipeline: Pipeline, target: str, account: Account | None = 
     :raises PipelineError: with everything that is missing or that the target can't do.
     """
     plan, findings = examined(pipeline, target, account)
-    if problems := without_role(plan):
+    if problems := [*without_role(plan), *refusals(target, findings)]:
         raise PipelineError(f"pipeline {pipeline.name!r}", problems)
-    refuse(pipeline.name, target, findings)
     code: dict[str, bytes] = {}
-    if target != "airflow":  # its tasks stage their code themselves
-        plan, code = staged(plan)
+    if target == "airflow":
+        # Its tasks stage their code themselves; where this machine has it is no matter of theirs.
+        plan = replace(plan, folder=Path())
+    else:
+        try:
+            plan, code = staged(plan)
+        except (OSError, ValueError) as error:
+            raise PipelineError(f"pipeline {pipeline.name!r}", [f"code: {error}"]) from error
     return Compiled(target, plan, _module(target).document(plan), code, tuple(findings))
 
 
 def examined(
     pipeline: Pipeline, target: str, account: Account | None = None
 ) -> tuple[Plan, list[Finding]]:
-    """Give the plan as the target runs it, and what becomes there of each feature."""
-    plan, findings = with_worker_jobs(build(pipeline, account), target, account)
+    """Give the plan as the target runs it, and what becomes there of each feature.
+
+    :raises PipelineError: there is no root, or a request holds what is no JSON.
+    """
+    plan = build(pipeline, account)
+    if problems := list(_no_json(plan)):
+        raise PipelineError(f"pipeline {pipeline.name!r}", problems)
+    plan, findings = with_worker_jobs(plan, target, account)
     return plan, [*findings, *_module(target).findings(plan)]
 
 
 def as_text(document: Mapping[str, Any]) -> str:
     """Write JSON as all files here are written."""
     return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _no_json(plan: Plan) -> Iterator[str]:
+    for node in plan.all_nodes():
+        for name in ("request", "payload", "parameters"):
+            for path, value in _strange(getattr(node, name, None), name):
+                yield (
+                    f"step {node.name!r}: {path}: {value!r} is no JSON; give text, a number, a "
+                    "truth value, a list, an object with text as keys, or a value of the run"
+                )
+
+
+def _strange(value: Any, path: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _strange(item, f"{path}.{key}") if isinstance(key, str) else [(path, key)]
+    elif isinstance(value, (list, tuple)):
+        for number, item in enumerate(value):
+            yield from _strange(item, f"{path}[{number}]")
+    elif isinstance(value, float):
+        if not isfinite(value):
+            yield path, value
+    elif not isinstance(value, (str, int, NoneType, *VALUES)):
+        yield path, value
 
 
 def _module(target: str) -> Any:

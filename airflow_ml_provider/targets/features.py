@@ -84,9 +84,10 @@ def _block(block: Block) -> Iterator[Use]:
 
 
 def _features(node: Node) -> Iterator[str]:
-    yield f"{node.kind} job" if isinstance(node, Job) else _NODES[type(node)]
-    if isinstance(node, Job) and node.cache:
-        yield "cache"
+    if isinstance(node, Job):
+        yield from _of_job(node)
+    else:
+        yield _NODES[type(node)]
     if isinstance(node, (Job, Call, Invoke, Extract)):
         yield from _retries(node)
         if node.fallback:
@@ -101,6 +102,13 @@ def _features(node: Node) -> Iterator[str]:
             yield "map over a parameter"
         if node.concurrency:
             yield "map concurrency"
+
+
+def _of_job(node: Job) -> Iterator[str]:
+    if node.work is None:  # else no step asks for the job
+        yield f"{node.kind} job"
+    if node.cache:
+        yield "cache"
 
 
 def _request(node: Job | Call | Invoke) -> object:

@@ -10,6 +10,7 @@ from airflow_ml_provider.targets.iam_kinds import AIRFLOW, SAGEMAKER, STEP_FUNCT
 from airflow_ml_provider.targets.iam_paths import Paths
 from airflow_ml_provider.targets.iam_statements import Grant, Where, policy, trust
 from airflow_ml_provider.targets.names import deployed_name
+from airflow_ml_provider.targets.step_functions import name_prefixes
 
 if TYPE_CHECKING:
     from airflow_ml_provider.plan.nodes import Plan
@@ -34,7 +35,8 @@ def policies(
     here.
     """
     where = Where(partition, region, account_id)
-    calls = Calls(plan, target, where, Paths.of(plan))
+    prefixes = name_prefixes(plan) if target == STEP_FUNCTIONS else {}
+    calls = Calls(plan, target, where, Paths.of(plan), prefixes)
     jobs: dict[str, tuple[set[str], list[Grant]]] = {}
     for role, service, grant in JobRoles(calls).grants():
         services, grants = jobs.setdefault(role, (set(), []))

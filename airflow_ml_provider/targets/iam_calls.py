@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from airflow_ml_provider.jobs.registry import KINDS
+from airflow_ml_provider.jobs.token import MAX_LENGTH, READABLE_LENGTH
 from airflow_ml_provider.pipeline.frozen import dataclass
 from airflow_ml_provider.pipeline.values import Metric, ResourceName, find
 from airflow_ml_provider.plan.nodes import Approval, Call, Extract, Invoke, Job, Map
@@ -34,20 +35,13 @@ from airflow_ml_provider.targets.names import deployed_name
 from airflow_ml_provider.targets.step_functions.structure import is_distributed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from airflow_ml_provider.plan.nodes import Json, Node, Plan
     from airflow_ml_provider.targets.iam_paths import Paths
 
 _PASSED_TO = ("StringEquals", "iam:PassedToService")
-# How long the readable beginning of a job's name is at least: (target, whether a tuning job).
-_ROOM = {
-    (AIRFLOW, False): 41,
-    (AIRFLOW, True): 10,
-    (STEP_FUNCTIONS, False): 27,
-    (STEP_FUNCTIONS, True): 16,
-}
-_INDEX, _DIGEST = 5, 5
+_TUNING_LENGTH = 32  # of a tuning job's name
 # What later steps may refer to on SageMaker is what describing the new resource answers.
 _DESCRIBED = {
     "create_model": "describe_model",
@@ -58,12 +52,16 @@ _S3_ACTIONS = {"HeadObject": "GetObject", "ListObjectsV2": "ListBucket", "HeadBu
 
 @dataclass(frozen=True)
 class Calls:
-    """The calls of one plan on one target."""
+    """The calls of one plan on one target.
+
+    ``prefixes`` are what the names of each step's jobs begin with on Step Functions.
+    """
 
     plan: Plan
     target: str
     where: Where
     paths: Paths
+    prefixes: Mapping[str, str]
 
     def grants(self) -> Iterator[Grant]:
         """Give what all nodes need."""
@@ -100,14 +98,15 @@ class Calls:
 
     def names(self, step: str, kind: str = "") -> str:
         """Give the pattern of the names of a step's jobs, or of what it creates."""
-        words = re.sub(r"[^a-zA-Z0-9]+", "-", f"{self.plan.name}-{step}").strip("-")
+        if self.target == STEP_FUNCTIONS:
+            return f"{self.prefixes[step]}*"
         tuning = kind == "sagemaker_tuning"
         if self.target == SAGEMAKER:
             # The service cuts the step's name where it leaves it no room.
             return f"*-{step[:8]}*" if tuning else "pipelines-*"
-        room = _ROOM[self.target, tuning] - (_INDEX if step in self.paths.mapped else 0)
-        # Where it does not fit, its end is cut or replaced by a digest.
-        return f"{words}-*" if len(words) <= room else f"{words[: room - _DIGEST].rstrip('-')}*"
+        words = re.sub(r"[^a-zA-Z0-9]+", "-", f"{self.plan.name}-{step}").strip("-")
+        room = READABLE_LENGTH - (MAX_LENGTH - _TUNING_LENGTH if tuning else 0)
+        return f"{words}-*" if len(words) <= room else f"{words[:room].rstrip('-')}*"
 
     def text(self, value: Any) -> str:
         """Give a field's value, with ``*`` for what only a run knows."""

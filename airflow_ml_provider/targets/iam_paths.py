@@ -14,7 +14,6 @@ from airflow_ml_provider.pipeline.values import (
     Parameter,
     Text,
 )
-from airflow_ml_provider.plan.nodes import Map, all_nodes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,9 +35,7 @@ class Paths:
     @classmethod
     def of(cls, plan: Plan) -> Paths:
         """Read them from a plan."""
-        maps = [node for node in plan.all_nodes() if isinstance(node, Map)]
-        inside = frozenset(node.name for one in maps for node in all_nodes(one.body))
-        return cls(plan.root, plan.name, inside)
+        return cls(plan.root, plan.name, plan.mapped)
 
     def pattern(self, value: Any) -> str:
         """Give a value as text, with ``*`` for what only a run knows."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_ml_provider.pipeline.values import Output, Run
 from airflow_ml_provider.plan.build import without_role
 from airflow_ml_provider.plan.extracts import RUN_PARAMETERS
-from airflow_ml_provider.plan.nodes import Call, Extract, Job, Map, all_nodes
+from airflow_ml_provider.plan.nodes import Call, Extract, Job, Map
 from airflow_ml_provider.plan.place import Place, merged, present
 from airflow_ml_provider.plan.sagemaker import vpc
 from airflow_ml_provider.targets.finding import LOWERED, REFUSED, Finding
@@ -44,9 +44,9 @@ class WorkerJobs:
         self._place = Place(account, job_prefix="", outputs={})
         self.findings: dict[str, list[Finding]] = {}
         self._modules = modules()
+        self._mapped = plan.mapped
         nodes = list(plan.all_nodes())
         self._maps = {node.name: node for node in nodes if isinstance(node, Map)}
-        self._mapped = {node.name for one in self._maps.values() for node in all_nodes(one.body)}
         extracts = [node.job for node in nodes if isinstance(node, Extract)]
         processing = [
             node.request
@@ -183,12 +183,13 @@ def _work(node: Lowered, account: Account) -> tuple[str, str, dict[str, Any]]:
 
 
 def _extract(node: Extract, account: Account) -> dict[str, Any]:
+    defaults = {key: value for key, value in node.parameters.items() if key in RUN_PARAMETERS}
     return {
         "conn_id": node.conn_id,
         "query": node.query,
         "table": node.table,
-        "parameters": node.parameters,
-        "optional": list(RUN_PARAMETERS),
+        "parameters": {k: v for k, v in node.parameters.items() if k not in defaults},
+        "defaults": defaults,
         "columns": dict(node.columns),
         "output": node.output,
         "on_empty": node.on_empty,

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow_ml_provider.extract.errors import ExtractError
 from airflow_ml_provider.jobs.errors import JobError, error_code
+from airflow_ml_provider.jobs.token import call_token
 from airflow_ml_provider.worker.connect import connect
 from airflow_ml_provider.worker.errors import StepError, StoppedError
-from airflow_ml_provider.worker.values import client_token, filled, token_of
+from airflow_ml_provider.worker.values import filled, token_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,7 +50,7 @@ def main() -> None:
 def run(step: Json, variables: Mapping[str, str]) -> str:
     """Do the work of a step file with the values of ``variables``, and say what was done."""
     prefix = token_of(filled(step["identity"], variables))
-    work: dict[str, Any] = filled(step, variables, client_token(prefix))
+    work: dict[str, Any] = filled(step, variables, call_token(prefix))
     # Each imports much that the others do not need.
     if "extract" in work:
         from airflow_ml_provider.worker import sql_extract  # noqa: PLC0415

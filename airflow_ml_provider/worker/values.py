@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +10,6 @@ from airflow_ml_provider.worker.errors import StepError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-
-_CLIENT_TOKEN_LENGTH = 36  # of SageMaker's ClientToken, the tightest
 
 
 def filled(value: Any, variables: Mapping[str, str], token: str = "") -> Any:
@@ -36,11 +33,6 @@ def filled(value: Any, variables: Mapping[str, str], token: str = "") -> Any:
 def token_of(identity: Sequence[str]) -> str:
     """Give the prefix of what is started exactly once; every try of a step has the same one."""
     return token_prefix("-".join(identity[:2]), identity)
-
-
-def client_token(prefix: str) -> str:
-    """Give the token of a call: the hash of the prefix, 36 hexadecimal digits."""
-    return hashlib.sha256(prefix.encode()).hexdigest()[:_CLIENT_TOKEN_LENGTH]
 
 
 def _part(part: Any, variables: Mapping[str, str], token: str) -> str:

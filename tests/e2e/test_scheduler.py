@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -10,10 +11,11 @@ import sqlite3
 import subprocess
 import sys
 import time
+import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 from urllib.request import Request, urlopen
 
 import boto3
@@ -71,10 +73,16 @@ class Run:
     @property
     def states(self) -> dict[str, str | None]:
         tasks = self.ui.call(f"{self.path}/taskInstances")["task_instances"]
-        return {task["task_id"]: task["state"] for task in tasks}
+        return {_named(task): task["state"] for task in tasks}
 
-    def xcom(self, task_id: str, key: str = "return_value") -> Any:
-        return self.ui.call(f"{self.path}/taskInstances/{task_id}/xcomEntries/{key}")["value"]
+    @property
+    def tries(self) -> dict[str, int]:
+        tasks = self.ui.call(f"{self.path}/taskInstances")["task_instances"]
+        return {_named(task): task["try_number"] for task in tasks}
+
+    def xcom(self, task_id: str, key: str = "return_value", index: int = -1) -> Any:
+        entry = f"{self.path}/taskInstances/{task_id}/xcomEntries/{key}?map_index={index}"
+        return self.ui.call(entry)["value"]
 
     def links(self, task_id: str) -> dict[str, str]:
         return self.ui.call(f"{self.path}/taskInstances/{task_id}/links")["extra_links"]
@@ -92,6 +100,11 @@ class Run:
             return self.state if self.state in {"success", "failed"} else None
 
         return until(ended, self.path)
+
+
+def _named(task: dict[str, Any]) -> str:
+    index = task["map_index"]
+    return f"{task['task_id']}[{index}]" if index >= 0 else task["task_id"]
 
 
 def until(answer: Callable[[], Any], asked: Any, seconds: float = RUN_SECONDS) -> Any:
@@ -142,11 +155,29 @@ def ui(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def runs(ui):
+def echo(ui):
+    """A Lambda function that answers its event, and the points of a model."""
+    package = io.BytesIO()
+    with zipfile.ZipFile(package, "w") as archive:
+        archive.writestr("app.py", "def answer(event, context):\n    return event\n")
+    role = ui.client("iam").create_role(RoleName="functions", AssumeRolePolicyDocument="{}")
+    ui.client("lambda").create_function(
+        FunctionName="echo",
+        Runtime="python3.11",
+        Role=role["Role"]["Arn"],
+        Handler="app.answer",
+        Code={"ZipFile": package.getvalue()},
+    )
+    ui.client("s3").put_object(Bucket="lake", Key="points/points.txt", Body=b"1 2\n2 4\n")
+
+
+@pytest.fixture(scope="module")
+def runs(ui, echo):
     return {
         "works": trigger(ui, "works", "2026-01-03T12:00:00Z"),
         "fails": trigger(ui, "fails"),
         "waits": trigger(ui, "waits"),
+        "shapes": trigger(ui, "shapes"),
     }
 
 
@@ -158,7 +189,7 @@ def works(runs):
 
 
 def test_it_says_where_the_dags_are(ui):
-    for dag_id in ("works", "fails", "waits"):
+    for dag_id in ("works", "fails", "waits", "shapes", "holds"):
         assert f"{ui.url}/dags/{dag_id}" in ui.printed
 
 
@@ -246,3 +277,88 @@ def test_marking_a_deferred_task_as_failed_stops_its_job(runs):
 
     until(lambda: status() == "Stopped", name, STOP_SECONDS)
     assert run.ends() == "failed"
+
+
+@pytest.fixture(scope="module")
+def asked(runs):
+    """All is done of a pipeline of every shape but what waits for an approval."""
+    run = runs["shapes"]
+    goal = {"approved": "deferred", "each.end": "success", "repair": "success"}
+    until(lambda: run.state == "failed" or goal.items() <= run.states.items(), goal)
+    assert goal.items() <= run.states.items()
+    return run
+
+
+def test_a_map_goes_item_by_item_and_its_choices_are_its_own(asked):
+    states = asked.states
+    assert {name: states[name] for name in states if "[" in name} == {
+        **dict.fromkeys(["judge[0]", "judge[1]", "fine[0]", "fine[1]", "keep[1]"], "success"),
+        "keep[0]": "skipped",
+    }
+    assert asked.xcom("keep", index=1) == {"name": "fine"}
+    jobs = [
+        asked.ui.client("sagemaker").describe_processing_job(ProcessingJobName=name)
+        for name in (asked.xcom("judge", "aws_job", index)["job_id"] for index in (0, 1))
+    ]
+    first, second = sorted(jobs, key=lambda job: job["CreationTime"])
+    assert first["ProcessingEndTime"] <= second["CreationTime"]
+
+
+def test_a_fallback_runs_in_the_place_of_what_failed(asked):
+    assert asked.states["fragile"] == "failed"
+    assert asked.xcom("fragile.fallback") == "failed"
+    assert asked.xcom("repair") == {"of": "fragile"}
+    assert asked.states["last"] is None
+
+
+def test_a_cleared_task_of_a_map_runs_anew_and_so_does_what_follows(asked):
+    jobs = [asked.xcom("judge", "aws_job", index) for index in (0, 1)]
+    tries = asked.tries
+    dag, _, run_id = asked.path.rpartition("/dagRuns/")
+    body = {
+        "dry_run": False,
+        "only_failed": False,
+        "dag_run_id": unquote(run_id),
+        "task_ids": [["judge", 1]],
+        "include_downstream": True,
+    }
+    asked.ui.call(f"{dag}/clearTaskInstances", body)
+
+    until(lambda: asked.states["each.end"] is None, asked.states)
+    until(lambda: asked.states["each.end"] == "success", asked.states)
+    again = {name for name, number in asked.tries.items() if number > tries[name]}
+    assert again == {"judge[1]", "fine[1]", "keep[1]", "each.end"}
+    assert [asked.xcom("judge", "aws_job", index) == jobs[index] for index in (0, 1)] == [
+        True,
+        False,
+    ]
+    assert asked.states["approved"] == "deferred"
+
+
+def test_a_run_goes_on_when_the_model_is_approved(asked):
+    package = asked.xcom("version")["ModelPackageArn"]
+    asked.ui.client("sagemaker").update_model_package(
+        ModelPackageArn=package, ModelApprovalStatus="Approved"
+    )
+
+    assert asked.ends() == "success", asked.states
+    assert asked.xcom("approved")["ModelPackageArn"] == package
+    assert asked.xcom("last") == {"said": "all"}
+
+
+def test_marking_one_deferred_task_of_a_map_stops_its_job_alone(ui):
+    run = trigger(ui, "holds")  # last: the local AWS runs no more jobs at once than there are cores
+    until(lambda: [run.states.get(f"hold[{n}]") for n in (0, 1)] == ["deferred"] * 2, run.states)
+    names = [run.xcom("hold", "aws_job", index)["job_id"] for index in (0, 1)]
+    client = run.ui.client("sagemaker")
+
+    def status(name: str) -> str:
+        return client.describe_processing_job(ProcessingJobName=name)["ProcessingJobStatus"]
+
+    run.ui.call(f"{run.path}/taskInstances/hold/1", {"new_state": "failed"}, "PATCH")
+
+    until(lambda: status(names[1]) == "Stopped", names, STOP_SECONDS)
+    assert status(names[0]) == "InProgress"
+    assert run.states["hold[0]"] == "deferred"
+    run.ui.call(run.path, {"state": "failed"}, "PATCH")
+    until(lambda: status(names[0]) == "Stopped", names, STOP_SECONDS)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import operator
-from collections import ChainMap
-from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from behaviour import ALWAYS, Started, Trace
@@ -19,14 +17,16 @@ from airflow_ml_provider.pipeline.values import (
     Text,
     replace_values,
 )
-from airflow_ml_provider.plan.nodes import Choice, Fail, Job, Map, all_nodes
+from airflow_ml_provider.plan.nodes import Choice, Fail, Map
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from behaviour import Behaviour
 
-    from airflow_ml_provider.plan.nodes import Block, Node, Plan
+    from airflow_ml_provider.plan.nodes import Block, Job, Node, Plan
+
+    Order = Callable[[Block], Mapping[str, set[str]]]
 
 _OPERATORS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 
@@ -40,10 +40,49 @@ class UnknownMetricError(Exception):
     """A metric is missing or is no number."""
 
 
-class Meaning:
-    """Runs a plan in the head.
+def ends_well(
+    block: Block,
+    does: Callable[[Node, int | None], bool],
+    arm: Callable[[Choice, int | None], Block | None],
+    *,
+    order: Order = own_order,
+    index: int | None = None,
+) -> bool:
+    """Run a block in the head, and tell whether all that was reached ended well.
 
-    ``order`` says what a node waits for: a target may add to what the plan says.
+    ``arm`` chooses, or gives ``None`` where a metric is missing; ``does`` runs any node but a
+    choice or a map. ``index`` is that of a map's item. ``order`` says what a node waits for: a
+    target may add to what the plan says.
+    """
+
+    def inner(block: Block, index: int | None = index) -> bool:
+        return ends_well(block, does, arm, order=order, index=index)
+
+    def ended(node: Node) -> bool:
+        if isinstance(node, Choice):
+            chosen = arm(node, index)
+            return chosen is not None and inner(chosen)
+        if isinstance(node, Map):
+            # Each item runs, whatever became of the others.
+            items = [inner(node.body, place) for place in range(len(node.items))]
+            return all(items)
+        fallback = getattr(node, "fallback", ())
+        return does(node, index) or (bool(fallback) and inner(fallback))
+
+    needs, well = order(block), {}
+    left = {node.name: node for node in block}
+    while left:
+        ready = [node for node in left.values() if needs[node.name] <= well.keys()]
+        assert ready, needs
+        for node in ready:
+            del left[node.name]
+            well[node.name] = all(well[name] for name in needs[node.name]) and ended(node)
+    return all(well.values())
+
+
+class Meaning:
+    """Runs a plan of processing jobs in the head.
+
     ``repeats_jobs`` says whether the target can repeat a job that failed.
     """
 
@@ -54,7 +93,7 @@ class Meaning:
         run: Mapping[Run, str],
         parameters: Mapping[str, Any],
         *,
-        order: Any = own_order,
+        order: Order = own_order,
         repeats_jobs: bool = True,
     ) -> None:
         self._plan = plan
@@ -63,76 +102,42 @@ class Meaning:
         self._parameters = {one.name: one.default for one in plan.parameters} | dict(parameters)
         self._order = order
         self._repeats_jobs = repeats_jobs
-        self._mapped = {
-            inner.name
-            for node in plan.all_nodes()
-            if isinstance(node, Map)
-            for inner in all_nodes(node.body)
-        }
+        self._maps = {node.name: node for node in plan.all_nodes() if isinstance(node, Map)}
+        self._mapped = plan.mapped
+        self._reports: dict[tuple[str, int | None], object] = {}
         self.trace = Trace()
 
     def result(self) -> Trace:
-        self.trace.succeeded = self._block(self._plan.nodes, None, ChainMap())
+        self.trace.succeeded = ends_well(self._plan.nodes, self._does, self._arm, order=self._order)
         return self.trace
 
-    def _block(self, block: Block, item: tuple[int, Any] | None, reports: Any) -> bool:
-        """Tell whether all that was reached ended well."""
-        needs = self._order(block)
-        done: dict[str, bool] = {}
-        left = {node.name: node for node in block}
-        while left:
-            ready = [n for n in left.values() if needs[n.name] <= done.keys()]
-            assert ready, needs
-            for node in ready:
-                del left[node.name]
-                blocked = not all(done[name] for name in needs[node.name])
-                done[node.name] = not blocked and self._node(node, item, reports)
-        return all(done.values())
-
-    def _node(self, node: Node, item: tuple[int, Any] | None, reports: Any) -> bool:
-        if isinstance(node, Job):
-            return self._job(node, item, reports) or (
-                bool(node.fallback) and self._block(node.fallback, item, reports)
-            )
-        if isinstance(node, Choice):
-            try:
-                arm = node.then if self._holds(node.when, item, reports) else node.otherwise
-            except UnknownMetricError:
-                return False
-            return self._block(arm, item, reports)
-        if isinstance(node, Map):
-            items = self._value(node.items, None, reports)
-            ended = [self._block(node.body, one, reports.new_child()) for one in enumerate(items)]
-            return all(ended)
-        assert isinstance(node, Fail), node
-        return False
-
-    def _job(self, node: Job, item: tuple[int, Any] | None, reports: Any) -> bool:
+    def _arm(self, node: Choice, index: int | None) -> Block | None:
         try:
-            started = self._started(node, item, reports)
+            return node.then if self._holds(node.when, index) else node.otherwise
+        except UnknownMetricError:
+            return None
+
+    def _does(self, node: Job | Fail, index: int | None) -> bool:
+        if isinstance(node, Fail):
+            return False
+        try:
+            found = started(self._value(node.request, index), index)
         except UnknownMetricError:
             return False
         behaviour = self._behaviours[node.name]
-        index = None if item is None else item[0]
         repeats = sum(
             retry.attempts
             for retry in node.retry[:1]
             if self._repeats_jobs and (retry.errors is None or "job" in retry.errors)
         )
-        for attempt in count():
-            self.trace.started.append(started)
-            if attempt >= behaviour.failing(index) and behaviour.failing(index) < ALWAYS:
-                reports[node.name] = behaviour.metric(index)
+        for attempt in range(repeats + 1):
+            self.trace.started.append(found)
+            if behaviour.failing(index) <= min(attempt, ALWAYS - 1):
+                self._reports[node.name, index] = behaviour.metric(index)
                 return True
-            if attempt >= repeats:
-                return False
-        raise AssertionError
+        return False
 
-    def _started(self, node: Job, item: tuple[int, Any] | None, reports: Any) -> Started:
-        request = self._value(node.request, item, reports)
-        return started(request, None if item is None else item[0])
-
-    def _value(self, value: Any, item: tuple[int, Any] | None, reports: Any) -> Any:
+    def _value(self, value: Any, index: int | None) -> Any:
         def one(held: Any) -> Any:  # noqa: PLR0911 - a line a value
             if isinstance(held, Text):
                 return "".join(_text(replace_values(part, one)) for part in held.parts)
@@ -141,34 +146,34 @@ class Meaning:
             if isinstance(held, Parameter):
                 return self._parameters[held.name]
             if isinstance(held, Metric):
-                return self._metric(held, reports)
+                return self._metric(held, index)
             if isinstance(held, Item):
-                found = item[1]
+                found = self._maps[held.map].items[index]
                 for part in held.path:
                     found = found[part]
                 return found
             if isinstance(held, Output):
-                index = f"/{item[0]}" if held.step in self._mapped else ""
+                item = f"/{index}" if held.step in self._mapped else ""
                 key = self._run[Run.KEY]
-                return f"{self._plan.root}/{self._plan.name}/{key}/{held.step}{index}/{held.name}/"
+                return f"{self._plan.root}/{self._plan.name}/{key}/{held.step}{item}/{held.name}/"
             return held  # code, which the fakes leave out
 
         return replace_values(value, one)
 
-    def _metric(self, metric: Metric, reports: Any) -> float:
-        found = reports[metric.step]
+    def _metric(self, metric: Metric, index: int | None) -> float:
+        found = self._reports[metric.step, index if metric.step in self._mapped else None]
         if isinstance(found, bool) or not isinstance(found, (int, float)):
             raise UnknownMetricError(metric)
         return found
 
-    def _holds(self, when: Any, item: Any, reports: Any) -> bool:
+    def _holds(self, when: Any, index: int | None) -> bool:
         if isinstance(when, (AllOf, AnyOf)):
             # Every comparison is made, so that a missing metric always fails.
-            held = [self._holds(one, item, reports) for one in when.conditions]
+            held = [self._holds(one, index) for one in when.conditions]
             return all(held) if isinstance(when, AllOf) else any(held)
         if isinstance(when, Not):
-            return not self._holds(when.condition, item, reports)
-        left, right = (self._value(side, item, reports) for side in (when.left, when.right))
+            return not self._holds(when.condition, index)
+        left, right = (self._value(side, index) for side in (when.left, when.right))
         return _OPERATORS[when.operator](left, right)
 
 

@@ -29,6 +29,7 @@ RUN = {
     Run.INTERVAL_END: "2013-08-30T00:00:00+00:00",
 }
 NUMBERS = count()
+ENOUGH = 100  # a smaller drawing may well have no failure in it
 SHARDS = 2  # of which pytest-xdist runs one on each core
 LOWERED_ENDS = {"fail", "order"}
 
@@ -104,7 +105,8 @@ def test_random_pipelines(shard, request, jobs, client, airflow, script_folder):
     equal()
     sys.stdout.write(f"\n{dict(tally)}\n")
     assert tally["pipelines"] >= number
-    assert tally["failed"] > tally["pipelines"] / 10
+    if number >= ENOUGH:
+        assert tally["failed"] > tally["pipelines"] / 10
     assert tally["refused by sagemaker"] < tally["pipelines"] / 4
 
 

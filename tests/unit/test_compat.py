@@ -4,6 +4,7 @@ import asyncio
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from importlib import import_module
 from types import SimpleNamespace
 
 import pytest
@@ -157,6 +158,12 @@ def test_an_airflow_that_kills_triggers_is_known(monkeypatch, kills):
     else:
         monkeypatch.delattr(BaseTrigger, "on_kill", raising=False)
     assert _compat.kills_triggers() is kills
+
+
+def test_whether_deferred_tasks_count_is_what_the_scheduler_says():
+    states = import_module("airflow.ti_deps.dependencies_states")
+    active = getattr(states, "ACTIVE_STATES", states.EXECUTION_STATES)
+    assert _compat.counts_deferred() is ("deferred" in active)
 
 
 def test_outside_of_a_task_there_is_no_current_one():

@@ -1,10 +1,14 @@
 """Conditions of a choice in the language of a pipeline definition.
 
-https://docs.aws.amazon.com/sagemaker/latest/dg/build-and-manage-steps-types.html#step-type-condition
+A condition step takes a list that must hold as a whole, of comparisons and of ``Or`` lists of
+comparisons. The published schema has nothing else, and SDKs spell ``Not`` in two ways:
+https://aws-sagemaker-mlops.github.io/sagemaker-model-building-pipeline-definition-JSON-schema/
 """
 
 from __future__ import annotations
 
+from itertools import chain, product
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 from airflow_ml_provider.pipeline.conditions import AllOf, AnyOf, Comparison, Not
@@ -12,7 +16,11 @@ from airflow_ml_provider.pipeline.conditions import AllOf, AnyOf, Comparison, No
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from typing_extensions import TypeAlias
+
     from airflow_ml_provider.pipeline.conditions import Condition
+
+    Clause: TypeAlias = "tuple[Comparison, ...]"
 
 _TYPES = {
     "<": "LessThan",
@@ -25,35 +33,49 @@ _OPPOSITES = {"<": ">=", "<=": ">", ">": "<=", ">=": "<"}
 
 def conditions(when: Condition, spell: Callable[[Any], Any]) -> list[dict[str, Any]]:
     """List what must all be true for ``when`` to be; ``spell`` spells the sides of comparisons."""
-    simple = _simple(when, opposite=False)
-    inner = simple.conditions if isinstance(simple, AllOf) else (simple,)
-    return [_json(one, spell) for one in inner]
+
+    def json(comparison: Comparison) -> dict[str, Any]:
+        return {
+            "Type": _TYPES[comparison.operator],
+            "LeftValue": spell(comparison.left),
+            "RightValue": spell(comparison.right),
+        }
+
+    return [
+        json(clause[0])
+        if len(clause) == 1
+        else {"Type": "Or", "Conditions": [json(one) for one in clause]}
+        for clause in _clauses(when, opposite=False)
+    ]
 
 
-def _simple(when: Condition, *, opposite: bool) -> Condition:
-    """Move every ``Not`` into a comparison, which is exact since a metric is a finite number."""
+def count(when: Condition, *, opposite: bool = False) -> int:
+    """Count what ``conditions`` lists, without making it: each ``|`` of ``&`` multiplies it."""
     if isinstance(when, Not):
-        return _simple(when.condition, opposite=not opposite)
+        return count(when.condition, opposite=not opposite)
+    if isinstance(when, Comparison):
+        return 1
+    is_and, parts = _joined(when, opposite=opposite)
+    return (sum if is_and else prod)(count(one, opposite=opposite) for one in parts)
+
+
+def _clauses(when: Condition, *, opposite: bool) -> list[Clause]:
+    """Give an And of Ors; a ``Not`` goes into the comparisons, as all sides are finite numbers."""
+    if isinstance(when, Not):
+        return _clauses(when.condition, opposite=not opposite)
     if isinstance(when, Comparison):
         operator = _OPPOSITES[when.operator] if opposite else when.operator
-        return Comparison(operator, when.left, when.right)
+        return [(Comparison(operator, when.left, when.right),)]
+    is_and, parts = _joined(when, opposite=opposite)
+    clauses = [_clauses(one, opposite=opposite) for one in parts]
+    if is_and:
+        return list(dict.fromkeys(chain.from_iterable(clauses)))
+    # One of each part: (a and b) or c is (a or c) and (b or c).
+    chosen = (tuple(dict.fromkeys(chain.from_iterable(one))) for one in product(*clauses))
+    return list(dict.fromkeys(chosen))
+
+
+def _joined(when: Condition, *, opposite: bool) -> tuple[bool, tuple[Condition, ...]]:
+    """Give whether all parts must hold, or one, and the parts."""
     assert isinstance(when, (AllOf, AnyOf)), when  # noqa: S101 - there are no others
-    kind = AllOf if isinstance(when, AllOf) != opposite else AnyOf
-    found: list[Condition] = []
-    for one in when.conditions:
-        inner = _simple(one, opposite=opposite)
-        found += inner.conditions if isinstance(inner, kind) else (inner,)
-    return found[0] if len(found) == 1 else kind(tuple(found))
-
-
-def _json(when: Condition, spell: Callable[[Any], Any]) -> dict[str, Any]:
-    if isinstance(when, Comparison):
-        return {
-            "Type": _TYPES[when.operator],
-            "LeftValue": spell(when.left),
-            "RightValue": spell(when.right),
-        }
-    if isinstance(when, AnyOf):
-        return {"Type": "Or", "Conditions": [_json(one, spell) for one in when.conditions]}
-    # There is no And below the top: a and b is not (not a or not b).
-    return {"Type": "Not", "Condition": _json(_simple(when, opposite=True), spell)}
+    return isinstance(when, AllOf) != opposite, when.conditions

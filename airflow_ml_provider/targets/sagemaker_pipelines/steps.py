@@ -18,7 +18,6 @@ from airflow_ml_provider.targets.sagemaker_pipelines.values import (
     Scope,
     references,
     spelled,
-    with_texts,
 )
 
 if TYPE_CHECKING:
@@ -128,7 +127,7 @@ class Steps:
         assert isinstance(node, (Job, Call)), node  # noqa: S101 - all others are refused before
         kind = step_type(node)
         request = {key: value for key, value in node.request.items() if key != _LEFT_OUT[kind]}
-        arguments = spelled(with_texts(request), scope)
+        arguments = spelled(request, scope)
         if kind == "EMRServerless":
             return {
                 "Arguments": {

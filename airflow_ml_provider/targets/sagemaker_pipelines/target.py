@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from airflow_ml_provider.plan.nodes import Choice
 from airflow_ml_provider.targets.features import uses
 from airflow_ml_provider.targets.finding import LOWERED, REFUSED, Finding, refuse
 from airflow_ml_provider.targets.sagemaker_pipelines.definition import define
@@ -87,11 +88,18 @@ def _whole(definition: Definition) -> Iterator[Finding]:
     for step in sorted(definition.moved):
         how = "waits for a choice that it does not follow, since a later step follows both"
         yield Finding(step, "order", LOWERED, how)
+    arms = [one for unit in definition.units for one in (*unit.then, *unit.otherwise)]
+    for step in sorted({one.node.name for one in all_units(arms) if isinstance(one.node, Choice)}):
+        how = (
+            "a Condition step in a Condition step: the SageMaker SDK makes such, but AWS's guide "
+            "calls it unsupported; create the pipeline once before you count on it"
+        )
+        yield Finding(step, "nested choice", LOWERED, how)
     steps = sum(1 for _ in all_units(definition.units))
     if steps > STEP_QUOTA:
         how = f"{steps} steps; the account's quota must be raised first if it is {STEP_QUOTA}"
         yield Finding("", "number of steps", LOWERED, how)
-    size = len(json.dumps(definition.document))
+    size = len(json.dumps(definition.document, indent=2, ensure_ascii=False))
     if size > MAX_CHARACTERS:
         how = (
             f"{size:,} characters of at most {MAX_CHARACTERS:,}; give a map fewer items, or make "

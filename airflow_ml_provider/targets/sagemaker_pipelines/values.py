@@ -25,7 +25,6 @@ from airflow_ml_provider.pipeline.values import (
     replace_values,
 )
 from airflow_ml_provider.plan.nodes import Invoke, Job
-from airflow_ml_provider.plan.place import as_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -46,17 +45,6 @@ RUN_PARAMETERS = {
 
 _EXECUTION_ID = {"Get": "Execution.PipelineExecutionId"}
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-# The API takes text and nothing else in these.
-_TEXTS = frozenset(
-    {
-        "ContainerArguments",
-        "ContainerEntrypoint",
-        "Environment",
-        "HyperParameters",
-        "StaticHyperParameters",
-        "entryPointArguments",
-    }
-)
 
 
 @dataclass(frozen=True)
@@ -78,17 +66,6 @@ def spelled(value: Any, scope: Scope) -> Any:
     The service names and guards what it starts, so that it needs no client token.
     """
     return replace_values(_without_tokens(value), lambda item: _one(item, scope))
-
-
-def with_texts(request: Any, *, inside: bool = False) -> Any:
-    """Copy a request with numbers as text where AWS takes nothing else, as in an environment."""
-    if isinstance(request, dict):
-        return {
-            key: with_texts(item, inside=inside or key in _TEXTS) for key, item in request.items()
-        }
-    if isinstance(request, (list, tuple)):
-        return [with_texts(item, inside=inside) for item in request]
-    return as_text(request) if inside else request
 
 
 def run_key(plan: Plan) -> dict[str, Any]:

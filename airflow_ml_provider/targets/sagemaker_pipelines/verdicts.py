@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from airflow_ml_provider.pipeline.values import JobField, Metric, find
 from airflow_ml_provider.plan.nodes import Approval, Call, Choice, Fail, Invoke, Job, Map
 from airflow_ml_provider.targets.finding import KEPT, LOWERED, REFUSED, Finding
+from airflow_ml_provider.targets.sagemaker_pipelines.conditions import count
 from airflow_ml_provider.targets.sagemaker_pipelines.retries import (
     MAX_ATTEMPTS,
     MAX_INTERVAL_SECONDS,
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 MAX_PARAMETERS = 200
 """Of an execution: https://docs.aws.amazon.com/scheduler/latest/APIReference/API_SageMakerPipelineParameters.html"""
 
+MAX_CONDITIONS = 200
+"""Of one choice: more of them is no limit of the service, but nothing that anybody wrote."""
+
 _KEPT = (KEPT, "")
 _SAID: dict[str, Verdict] = {
     "data interval": (
@@ -37,7 +41,7 @@ _SAID: dict[str, Verdict] = {
         "parameters without default: who starts an execution gives them",
     ),
     "extract": (REFUSED, "no step reads a database; let a Processing(...) do it"),
-    "fail": (LOWERED, "ends the execution at once, with what runs beside it"),
+    "fail": (LOWERED, "what runs beside it ends, but nothing more of the execution starts"),
     "retry of failed jobs": (
         REFUSED,
         "a job that failed is never repeated; leave errors=None or 'service', or give fallback=",
@@ -84,7 +88,10 @@ def further(plan: Plan) -> Iterator[Finding]:
     """List what concerns this target alone."""
     for node in plan.all_nodes():
         if isinstance(node, Invoke):
-            how = f"timeout_seconds={node.timeout_seconds} doesn't count, but the function's own"
+            how = (
+                f"timeout_seconds={node.timeout_seconds} doesn't count, but the function's own; "
+                "the step fails after 10 minutes"
+            )
             yield Finding(node.name, "timeout", LOWERED, how)
         elif isinstance(node, Fail) and find(node.message, (Metric,)):
             yield Finding(node.name, "metric in a message", *_metrics(node, plan))
@@ -120,6 +127,10 @@ def _call(node: Node) -> Verdict:
 def _function(node: Invoke, plan: Plan) -> Verdict:
     if isinstance(node.function, str) and not node.function.startswith("arn:"):
         return REFUSED, f"{node.function!r} is a name; give the function's ARN"
+    nested = [key for key, value in node.payload.items() if isinstance(value, (dict, list, tuple))]
+    if nested:
+        names = ", ".join(sorted(nested))
+        return REFUSED, f"its payload has no depth there, so no {names}; give flat fields"
     fields = [one for one in find([plan.nodes], (JobField,)) if one.step == node.name]
     deep = sorted({".".join(one.path) for one in fields if len(one.path) != 1})
     if deep:
@@ -134,6 +145,16 @@ def _approval(node: Node) -> Verdict:
         "the relay answers a message in the queue, at most 7 days later; timeout_seconds and "
         "poll_seconds don't count"
     )
+
+
+def _choice(node: Node) -> Verdict:
+    number = count(node.when) if isinstance(node, Choice) else 0
+    if number > MAX_CONDITIONS:
+        return REFUSED, (
+            f"its condition would be an And of {number:,} Ors, the only form there is; make two "
+            f"choices of it"
+        )
+    return _KEPT
 
 
 def _retry(node: Node) -> Verdict:
@@ -192,6 +213,7 @@ def _cache(plan: Plan) -> Verdict:
 _OF_NODE: dict[str, Callable[[Node], Verdict]] = {
     "AWS call": _call,
     "approval": _approval,
+    "choice": _choice,
     "map": _map,
     "retry": _retry,
     "retry backoff": _backoff,

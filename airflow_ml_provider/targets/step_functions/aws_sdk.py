@@ -7,28 +7,55 @@ from __future__ import annotations
 
 from typing import Any
 
-# Where the identifier is not boto3's name without its hyphens: it is the service id of the SDK.
+# Where the identifier is not boto3's name without its hyphens: both are in that page's table.
 _SERVICES = {
     "ce": "costexplorer",
-    "config": "configservice",
-    "dms": "databasemigrationservice",
+    "cognito-idp": "cognitoidentityprovider",
+    "cur": "costandusagereport",
+    "discovery": "applicationdiscovery",
+    "dms": "databasemigration",
+    "ds": "directory",
     "elb": "elasticloadbalancing",
     "elbv2": "elasticloadbalancingv2",
-    "es": "elasticsearchservice",
+    "es": "elasticsearch",
     "events": "eventbridge",
     "iot-data": "iotdataplane",
+    "iot-jobs-data": "iotjobsdataplane",
+    "lex-models": "lexmodelbuilding",
+    "lexv2-models": "lexmodelsv2",
+    "lexv2-runtime": "lexruntimev2",
     "logs": "cloudwatchlogs",
+    "meteringmarketplace": "marketplacemetering",
+    "mgh": "migrationhub",
+    "serverlessrepo": "serverlessapplicationrepository",
     "stepfunctions": "sfn",
 }
 # The errors' prefix where it is not boto3's name with capitals at its words.
 _PREFIXES = {
+    "apigateway": "ApiGateway",
+    "ce": "CostExplorer",
+    "cloudformation": "CloudFormation",
     "cloudwatch": "CloudWatch",
+    "codebuild": "CodeBuild",
+    "codepipeline": "CodePipeline",
+    "cognito-idp": "CognitoIdentityProvider",
+    "databrew": "DataBrew",
+    "datasync": "DataSync",
+    "dms": "DatabaseMigration",
     "dynamodb": "DynamoDb",
-    "ecr": "Ecr",
+    "es": "Elasticsearch",
     "events": "EventBridge",
+    "fsx": "FSx",
+    "lakeformation": "LakeFormation",
     "logs": "CloudWatchLogs",
+    "opensearch": "OpenSearch",
+    "quicksight": "QuickSight",
     "sagemaker": "SageMaker",
+    "sagemaker-a2i-runtime": "SageMakerA2IRuntime",
+    "sagemaker-featurestore-runtime": "SageMakerFeatureStoreRuntime",
+    "sagemaker-runtime": "SageMakerRuntime",
     "secretsmanager": "SecretsManager",
+    "sesv2": "SesV2",
     "stepfunctions": "Sfn",
 }
 # botocore's method names have lost which words are acronyms.

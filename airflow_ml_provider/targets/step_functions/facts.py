@@ -82,7 +82,7 @@ class Facts:
         ``length`` is the service's limit, ``attempts`` the number of tries after the first.
         """
         unique = names.HASH if self.is_hashed(length) else names.SUFFIX
-        room = length - 1 - unique - 1 - len(str(attempts))
+        room = length - 1 - unique - names.REDRIVE - 1 - len(str(attempts))
         return self.labels.of(step, room - (names.INDEX if step in self.map_of else 0))
 
     def resource_label(self, step: str) -> str:

@@ -5,10 +5,11 @@ https://states-language.net and https://docs.aws.amazon.com/step-functions/lates
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from airflow_ml_provider.plan.nodes import Approval, Call, Invoke, Job, Map, blocks_of
-from airflow_ml_provider.targets.finding import refuse
+from airflow_ml_provider.targets.finding import REFUSED, Finding, refuse
 from airflow_ml_provider.targets.step_functions import start
 from airflow_ml_provider.targets.step_functions.facts import Facts
 from airflow_ml_provider.targets.step_functions.findings import findings
@@ -21,8 +22,11 @@ from airflow_ml_provider.targets.step_functions.tasks import CALL_SECONDS, QUEUE
 if TYPE_CHECKING:
     from airflow_ml_provider.plan.nodes import Block, Node, Plan
 
+TARGET = "step-functions"
 # https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
 _YEAR_SECONDS = 31_536_000
+MAX_BYTES = 1_048_576
+"""Of a definition, as it is deployed."""
 
 
 def document(plan: Plan) -> dict[str, Any]:
@@ -30,7 +34,7 @@ def document(plan: Plan) -> dict[str, Any]:
 
     :raises PipelineError: with everything in the plan that Step Functions can't do.
     """
-    refuse(plan.name, "step-functions", findings(plan))
+    refuse(plan.name, TARGET, findings(plan))
     facts = Facts.of(plan)
     states = States(StateNames(facts.nodes))
     # What neighbouring states told each other is no result of the execution.
@@ -38,11 +42,16 @@ def document(plan: Plan) -> dict[str, Any]:
     end = states.add("Done", {"Type": "Pass", "Parameters": result, "End": True})
     first = block(plan.nodes, end, set(), states, facts)
     first = start.run(first, states, facts)
-    return {
+    made = {
         "Comment": f"Pipeline {plan.name}",
         **states.machine(first),
         "TimeoutSeconds": min(_YEAR_SECONDS, CALL_SECONDS + _longest(plan.nodes)),
     }
+    size = len(json.dumps(made, indent=2, ensure_ascii=False).encode())
+    if size > MAX_BYTES:
+        how = f"{size:,} bytes of at most {MAX_BYTES:,}; make two pipelines of it"
+        refuse(plan.name, TARGET, [Finding("", "size of the definition", REFUSED, how)])
+    return made
 
 
 def _longest(block: Block) -> int:

@@ -20,6 +20,8 @@ SUFFIX = 12
 """Characters of ``$.run.suffix``, the last group of a UUID, where there is no room for the hash."""
 INDEX = 5
 """Characters of an item's index with its hyphen."""
+REDRIVE = 3
+"""Characters of how often the execution was redriven, with a hyphen."""
 # The noun of each kind of SageMaker job, the field of its name, and the longest name; see the API
 # reference of CreateTrainingJob and its sisters.
 SAGEMAKER = {

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
 MAX_CALLS = 10
 """Intrinsic functions that one field may hold, nested ones counted."""
-_RETRY_COUNT = "$$.State.RetryCount"
+# Whoever redrives an execution lets its tries begin again at 0.
+_TRY = ("$$.Execution.RedriveCount", "$$.State.RetryCount")
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ class Speller:
         return spelled
 
     def job_name(self, length: int, attempts: int) -> Expression:
-        """Name one try of a job: ``<pipeline>-<step>-<hash of the run>[-<index>]-<try>``.
+        """Name one try of a job: ``<pipeline>-<step>-<hash>[-<index>]-<redrive>-<try>``.
 
         A try has a name of its own as a name can't be used twice. ``length`` is the service's
         limit, ``attempts`` the number of tries after the first.
@@ -96,9 +97,9 @@ class Speller:
         hashed = self._facts.is_hashed(length)
         unique = _HASH if hashed else Expression(paths.below(paths.RUN, "suffix"))
         label = self._facts.job_label(self.step, length, attempts)
-        number = Expression(_RETRY_COUNT, is_text=False)
+        redrive, number = (Expression(path, is_text=False) for path in _TRY)
         name: Expression = self._joined(
-            [f"{label}-", unique, *self._index(self.step, "-"), "-", number]
+            [f"{label}-", unique, *self._index(self.step, "-"), "-", redrive, "-", number]
         )
         return name
 

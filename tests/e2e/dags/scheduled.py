@@ -1,4 +1,4 @@
-"""Pipelines of jobs that take a second: one that works, one that fails, one that never ends."""
+"""Pipelines of jobs that take a second: two that work, one that fails, two that never end."""
 
 from __future__ import annotations
 
@@ -7,12 +7,17 @@ from pathlib import Path
 
 from airflow_ml_provider.factories import pipeline_dag
 from airflow_ml_provider.pipeline import (
+    Approval,
     Choice,
     Evaluation,
+    Item,
+    LambdaCall,
+    Map,
     Notify,
     Pipeline,
     Processing,
     RegisterModel,
+    Report,
     Retry,
     SqlExtract,
     Training,
@@ -79,3 +84,43 @@ waits = pipeline_dag(
         **OPTIONS,
     )
 )
+
+judge = Processing(
+    "judge",
+    script="jobs/judge.py",
+    image_uri=IMAGE,
+    retry=soon,
+    arguments={"score": Item("each", ("score",))},
+    outputs=("report",),
+    report=Report("report", "report.json"),
+)
+keep = LambdaCall("keep", "echo", {"name": Item("each", ("name",))}, retry=soon)
+each = Map(
+    "each",
+    [{"name": "poor", "score": 0.1}, {"name": "fine", "score": 0.9}],
+    [judge, Choice("fine", judge.metric("score") > 0.5, then=[keep])],
+    concurrency=1,
+)
+fragile = Processing(
+    "fragile",
+    script="jobs/broken.py",
+    image_uri=IMAGE,
+    retry=never,
+    fallback=[LambdaCall("repair", "echo", {"of": "fragile"}, retry=soon)],
+)
+fitted = Training(
+    "fit",
+    script="jobs/train.py",
+    image_uri=IMAGE,
+    retry=soon,
+    inputs={"train": "s3://lake/points/"},
+)
+version = RegisterModel("version", model=fitted, group="approved")
+approved = Approval("approved", model=version, poll_seconds=1)
+last = LambdaCall("last", "echo", {"said": "all"}, retry=soon, after=[each, fragile, approved])
+shapes = pipeline_dag(
+    Pipeline("shapes", steps=[each, fragile, fitted, version, approved, last], **OPTIONS)
+)
+
+hold = Processing("hold", script="jobs/endless.py", image_uri=IMAGE, retry=never)
+holds = pipeline_dag(Pipeline("holds", steps=[Map("all", ["a", "b"], [hold])], **OPTIONS))

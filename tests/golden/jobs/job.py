@@ -1,1 +1,1 @@
-print("compiled, never run")
+"""Compiled, never run."""

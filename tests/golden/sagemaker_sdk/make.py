@@ -23,9 +23,7 @@ from sagemaker.workflow.condition_step import ConditionStep
 from sagemaker.workflow.conditions import (
     ConditionGreaterThan,
     ConditionGreaterThanOrEqualTo,
-    ConditionLessThan,
     ConditionLessThanOrEqualTo,
-    ConditionNot,
     ConditionOr,
 )
 from sagemaker.workflow.execution_variables import ExecutionVariables
@@ -229,9 +227,14 @@ gate = ConditionStep(
         ConditionOr(
             [
                 ConditionGreaterThan(metric("['f1-score'].value"), 0.1),
-                ConditionNot(
-                    ConditionOr([ConditionGreaterThan(auc, 0.9), ConditionLessThan(auc, 0.8)])
-                ),
+                ConditionLessThanOrEqualTo(auc, 0.9),
+                ConditionLessThanOrEqualTo(depth, 3),
+            ]
+        ),
+        ConditionOr(
+            [
+                ConditionGreaterThan(metric("['f1-score'].value"), 0.1),
+                ConditionGreaterThanOrEqualTo(auc, 0.8),
                 ConditionLessThanOrEqualTo(depth, 3),
             ]
         ),

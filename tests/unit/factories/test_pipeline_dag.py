@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime, timedelta, timezone
+from importlib import import_module
 
 import pytest
 
@@ -23,6 +24,7 @@ from airflow_ml_provider.pipeline import (
     Pipeline,
     PipelineError,
     RegisterModel,
+    RemoteJob,
     Retry,
     SqlExtract,
 )
@@ -261,6 +263,17 @@ def test_maps_fallbacks_and_ends_become_tasks():
         3,
         {"service": 3, "job": 0},
     )
+
+
+@pytest.mark.parametrize("counts", [False, True])
+def test_jobs_of_a_bounded_map_defer_only_where_that_counts(monkeypatch, counts):
+    module = import_module("airflow_ml_provider.factories.pipeline_dag")
+    monkeypatch.setattr(module, "counts_deferred", lambda: counts)
+    bounded = Map("m", [1], [RemoteJob("few", "glue", {"JobName": "x"})], concurrency=1)
+    steps = [bounded, Map("n", [1], [RemoteJob("many", "glue", {"JobName": "x"})])]
+    dag = pipeline_dag(Pipeline("p", steps, root="s3://lake"), account=ACCOUNT, deferrable=True)
+    assert dag.get_task("few").deferrable is counts
+    assert dag.get_task("many").deferrable is True
 
 
 def test_an_approval_waits_in_the_registry(steps, folder):

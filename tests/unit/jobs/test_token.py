@@ -4,7 +4,14 @@ import re
 
 import pytest
 
-from airflow_ml_provider.jobs.token import MAX_LENGTH, MAX_NUMBER, shortened, token, token_prefix
+from airflow_ml_provider.jobs.token import (
+    MAX_LENGTH,
+    MAX_NUMBER,
+    call_token,
+    shortened,
+    token,
+    token_prefix,
+)
 
 SAGEMAKER = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
 IDENTITY = ("dag", "run", "2026-01-01T00:00:00+00:00", "task", "-1", "2")
@@ -47,3 +54,8 @@ def test_shortened_keeps_what_makes_it_unique(readable, number):
     assert short.split("-")[-2:] == name.split("-")[-2:]
     assert name.startswith(short.split("-")[0])
     assert shortened(short, 32) == short
+
+
+def test_a_calls_token_fits_the_tightest_service():
+    assert call_token("flights-register") == call_token("flights-register")
+    assert re.fullmatch("[0-9a-f]{36}", call_token("flights-register"))

@@ -19,6 +19,7 @@ from airflow_ml_provider.operators.remote_job import RemoteJobOperator
 from airflow_ml_provider.operators.task_token import client_token, task_token
 from airflow_ml_provider.pipeline.values import Code, Text, Token
 from airflow_ml_provider.targets.airflow_values import Speller, codes_of
+from airflow_ml_provider.triggers.connection import AwsConnection
 
 try:
     from airflow.sdk.exceptions import TaskDeferred
@@ -261,6 +262,26 @@ def test_a_kill_before_anything_was_started_stops_nothing(kind, clients, context
     with pytest.raises(AirflowException, match="SIGTERM"):
         task.execute(context)
     assert not kind.stopped
+
+
+@pytest.mark.parametrize("unwinds", [False, True])
+def test_a_kill_while_aws_is_being_connected_stops_the_job_then(
+    kind, clients, context, monkeypatch, unwinds
+):
+    task, new_client = operator(), AwsConnection.client
+
+    def killed(*arguments, **options):
+        monkeypatch.setattr(AwsConnection, "client", new_client)
+        task.on_kill()  # as from a signal, while the client's modules are being imported
+        assert not kind.stopped
+        if unwinds:
+            raise AirflowException("Task received SIGTERM")
+        return new_client(*arguments, **options)
+
+    monkeypatch.setattr(AwsConnection, "client", killed)
+    with pytest.raises(AirflowException, match="SIGTERM" if unwinds else "starts nothing more"):
+        task.resume(context, event(60))
+    assert kind.stopped == [event(60)["job_id"]]
 
 
 def test_a_job_that_was_stopped_meanwhile_fails_the_task(kind, clients, context):

@@ -104,3 +104,11 @@ def test_given_outputs_replace_derived_ones():
     (output,) = node.request["ProcessingOutputConfig"]["Outputs"]
     assert output["S3Output"]["S3Uri"] == "s3://lake/there/"
     assert node.outputs == {"o": "s3://lake/there/"}
+
+
+def test_a_query_that_is_no_text_is_named(tmp_path):
+    (tmp_path / "q.sql").write_bytes(b"select '\xe9'")
+    step = SqlExtract("q", conn_id="w", query="q.sql")
+    pipeline = Pipeline("p", [step], root="s3://lake", folder=tmp_path)
+    with pytest.raises(PipelineError, match=r"step 'q': query: q\.sql can't be read as UTF-8"):
+        build(pipeline)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import os
@@ -106,3 +107,11 @@ def test_blocks_inside_nodes_are_reached(folder):
     )
     found, _ = staged(plan)
     assert not find(list(found.nodes), (Code,))
+
+
+def test_an_archive_may_be_large_and_gzip_reads_it(folder):
+    (folder / "train.py").write_bytes(bytes(range(256)) * 1000)
+    (body,) = bundle(Code(("train.py", "lib"), "tar"), folder).objects.values()
+    with tarfile.open(fileobj=io.BytesIO(gzip.decompress(body)), mode="r:") as tar:
+        assert tar.extractfile("train.py").read() == bytes(range(256)) * 1000
+    assert body[:10] == b"\x1f\x8b\x08" + bytes(6) + b"\xff"

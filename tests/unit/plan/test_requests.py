@@ -22,7 +22,7 @@ from airflow_ml_provider.pipeline import (
 from airflow_ml_provider.pipeline.values import Code, Token
 from airflow_ml_provider.plan.build import job
 from airflow_ml_provider.plan.calls import notify_call, register_call
-from airflow_ml_provider.plan.place import Place, as_texts, merged, present
+from airflow_ml_provider.plan.place import Place, as_texts, merged, present, with_texts
 
 ROLE = "arn:aws:iam::123456789012:role/ml"
 ACCOUNT = Account(
@@ -309,6 +309,22 @@ def test_merged_goes_deep_into_objects_only():
 
 def test_present_drops_what_is_empty():
     assert present(A=None, B="", C=[], D={}, E=0, F=False, G="x") == {"E": 0, "F": False, "G": "x"}
+
+
+def test_what_must_be_text_in_a_request_of_any_step():
+    depth = Parameter("depth", 6)
+    request = {
+        "Environment": {"A": 1, "B": depth, "C": "x"},
+        "AppSpecification": {"ContainerArguments": ["--x", 0.5, False]},
+        "Arguments": {"--n": 2},
+        "InstanceCount": depth,
+    }
+    assert with_texts(request) == {
+        "Environment": {"A": "1", "B": Text.of(depth), "C": "x"},
+        "AppSpecification": {"ContainerArguments": ["--x", "0.5", "false"]},
+        "Arguments": {"--n": "2"},
+        "InstanceCount": depth,
+    }
 
 
 def test_arguments_are_text():

@@ -21,7 +21,10 @@ QUEUE = "https://sqs.eu-central-1.amazonaws.com/123456789012/approvals"
 MACHINE = {"StartAt": "end", "States": {"end": {"Type": "Succeed"}}}
 PIPELINE = {
     "Version": "2020-12-01",
-    "Parameters": [{"Name": "run_key", "Type": "String"}, {"Name": "depth", "Type": "Integer"}],
+    "Parameters": [
+        {"Name": "run_key", "Type": "String"},
+        {"Name": "depth", "Type": "Integer", "DefaultValue": 6},
+    ],
     "Steps": [],
 }
 DOCUMENTS: dict[str, dict[str, Any]] = {

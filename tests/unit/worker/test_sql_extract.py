@@ -5,7 +5,7 @@ import sqlite3
 import pytest
 from botocore.exceptions import ClientError
 
-from airflow_ml_provider.extract.errors import BadQuery, EmptyResult, NoRows
+from airflow_ml_provider.extract.errors import BadQuery, NoRows
 from airflow_ml_provider.extract.manifest import read_manifest
 from airflow_ml_provider.worker import sql_extract
 from airflow_ml_provider.worker.errors import StepError
@@ -34,8 +34,8 @@ def work(**fields):
         "conn_id": "warehouse",
         "query": "select * from flights where delay > :delay",
         "table": None,
-        "parameters": {"delay": 10, "run_date": "2013-08-29"},
-        "optional": ["run_date"],
+        "parameters": {"delay": 10},
+        "defaults": {"run_date": "2013-08-29"},
         "columns": {},
         "output": URI,
         "on_empty": "continue",
@@ -50,12 +50,6 @@ def test_rows_are_extracted(connect):
     assert read_manifest(connect("s3"), URI).rows == 1
 
 
-def test_the_objects_are_encrypted_with_the_key(connect):
-    sql_extract.run(work(kms_key_id="alias/ml"), connect)
-    head = connect("s3").head_object(Bucket="lake", Key="flights/part-00000.parquet")
-    assert (head["ServerSideEncryption"], head["SSEKMSKeyId"]) == ("aws:kms", "alias/ml")
-
-
 def test_packages_are_installed_first(connect, monkeypatch):
     installed = []
     monkeypatch.setattr(sql_extract, "install", installed.append)
@@ -63,19 +57,9 @@ def test_packages_are_installed_first(connect, monkeypatch):
     assert installed == [["psycopg2-binary"]]
 
 
-def test_no_rows_are_as_good_as_on_empty_says(connect, caplog):
+def test_no_rows_are_as_good_as_on_empty_says(connect):
     empty = work(parameters={"delay": 100}, columns={"carrier": "string", "delay": "int64"})
     assert sql_extract.run(empty, connect).startswith("0 rows, ")
-    said = "warehouse gave no rows (on_empty='continue'): an empty dataset was published."
-    assert said in caplog.text
-    with pytest.raises(NoRows, match=r"warehouse gave no rows \(on_empty='fail'\)"):
-        sql_extract.run({**empty, "on_empty": "fail"}, connect)
-
-
-def test_no_rows_and_no_types_are_an_error(connect):
-    empty = work(parameters={"delay": 100})
-    with pytest.raises(EmptyResult, match="There are no rows, and warehouse: not every column"):
-        sql_extract.run(empty, connect)
     with pytest.raises(NoRows, match="gave no rows"):
         sql_extract.run({**empty, "on_empty": "fail"}, connect)
 

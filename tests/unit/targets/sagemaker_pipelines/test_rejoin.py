@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from meaning import ends_well
 
 from airflow_ml_provider.pipeline.errors import PipelineError
 from airflow_ml_provider.pipeline.values import Item, JobField, Output, Parameter, Text
@@ -278,30 +279,19 @@ def plans(draw):
     return made, broken, {name: draw(st.booleans()) for name in names}
 
 
-def meant(block, broken, decisions, index=""):
-    """Run a block as a plan means it: what ran, and whether all of it ended well."""
-    ran, well, pending = [], {}, list(block)
-    while pending:
-        node = next(node for node in pending if all(name in well for name in node.after))
-        pending.remove(node)
-        if not all(well[name] for name in node.after):
-            well[node.name] = False
-            continue
-        if isinstance(node, (Choice, Map)):
-            if isinstance(node, Map):
-                inner = [(node.body, f"-{place}") for place in range(len(node.items))]
-            else:
-                inner = [(node.then if decisions[node.name] else node.otherwise, index)]
-            found = [meant(body, broken, decisions, at) for body, at in inner]
-            ran += [name for more, _ in found for name in more]
-            well[node.name] = all(good for _, good in found)
-            continue
-        ran.append(f"{node.name}{index}")
-        well[node.name] = node.name not in broken and not isinstance(node, Fail)
-        if not well[node.name] and getattr(node, "fallback", ()):
-            more, well[node.name] = meant(node.fallback, broken, decisions, index)
-            ran += more
-    return ran, all(well.values())
+def meant(block, broken, decisions):
+    """List what a plan means to run; an item's index follows the name."""
+    ran = []
+
+    def does(node, index):
+        ran.append(node.name if index is None else f"{node.name}-{index}")
+        return node.name not in broken and not isinstance(node, Fail)
+
+    def arm(node, _index):
+        return node.then if decisions[node.name] else node.otherwise
+
+    ends_well(block, does, arm)
+    return ran
 
 
 def executed(definition, broken, decisions):
@@ -353,7 +343,7 @@ def test_a_definition_runs_what_its_plan_means(drawn):
             assert next(one for one in steps if one["Name"] == other)["Type"] != "Condition"
     ran = executed(definition, broken, decisions)
     assert len(ran) == len(set(ran))
-    wanted, _ = meant(made.nodes, broken, decisions)
+    wanted = meant(made.nodes, broken, decisions)
     if any(one.feature == "order" for one in found) and len(ran) < len(wanted):
         assert set(ran) < set(wanted)
         assert broken or any(isinstance(node, Fail) for node in all_nodes(made.nodes))

@@ -74,7 +74,7 @@ def evaluate(job):
         "ProcessingResources": {"ClusterConfig": MACHINES},
         "AppSpecification": {
             "ImageUri": IMAGE,
-            "ContainerArguments": ["--depth", DEPTH],
+            "ContainerArguments": ["--depth", Text.of(DEPTH)],
             "ContainerEntrypoint": ["python3", "run.py"],
         },
         "RoleArn": ROLE,

@@ -24,7 +24,6 @@ from airflow_ml_provider.targets.sagemaker_pipelines.values import (
     references,
     run_key,
     spelled,
-    with_texts,
 )
 
 DEPTH = {"Get": "Parameters.depth"}
@@ -105,30 +104,6 @@ def test_metric(scope, path, wanted):
 def test_a_token_is_left_out(scope):
     assert spelled({"ClientToken": Token(), "X": [{"T": Token(), "Y": 1}]}, scope) == {
         "X": [{"Y": 1}]
-    }
-
-
-def test_what_must_be_text_becomes_text(scope):
-    request = {
-        "Environment": {
-            "A": 1,
-            "B": Parameter("depth", 6),
-            "C": Parameter("name", "x"),
-            "D": Item("m", ("n",)),
-        },
-        "AppSpecification": {"ContainerArguments": ["--x", 0.5, False]},
-        "InstanceCount": Parameter("depth", 6),
-    }
-    assert spelled(request, scope)["Environment"]["A"] == 1
-    assert spelled(with_texts(request), scope) == {
-        "Environment": {
-            "A": "1",
-            "B": {"Std:Join": {"On": "", "Values": [DEPTH]}},
-            "C": {"Std:Join": {"On": "", "Values": [{"Get": "Parameters.name"}]}},
-            "D": "5",
-        },
-        "AppSpecification": {"ContainerArguments": ["--x", "0.5", "false"]},
-        "InstanceCount": DEPTH,
     }
 
 

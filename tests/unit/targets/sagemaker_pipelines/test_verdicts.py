@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from airflow_ml_provider.pipeline.conditions import AnyOf
 from airflow_ml_provider.pipeline.errors import PipelineError
 from airflow_ml_provider.pipeline.step import Report, Retry
 from airflow_ml_provider.pipeline.values import JobField, Metric, Parameter, Run, Token
@@ -135,6 +138,9 @@ def test_functions(job, plan):
     deep = job("b", "ask", request={"X": JobField("ask", ("a", "b"))})
     with pytest.raises(PipelineError, match=r"no 'a.b'; answer flat fields"):
         document(plan(invoke(), deep))
+    nested = replace(invoke(), payload={"a": 1, "c": [2], "b": {"d": 3}})
+    with pytest.raises(PipelineError, match="no depth there, so no b, c; give flat fields"):
+        document(plan(nested))
 
 
 def test_approval(plan):
@@ -230,6 +236,24 @@ def test_limits(job, plan, monkeypatch):
     monkeypatch.setattr(target, "MAX_CHARACTERS", 10)
     with pytest.raises(PipelineError, match=r"size of the definition: .* of at most 10;"):
         document(made)
+
+
+def test_a_choice_in_an_arm_is_told(plan):
+    inner = Choice(name="inner", when=Parameter("x", 1) > 0, then=(), otherwise=())
+    outer = Choice(name="outer", when=Parameter("x", 1) > 0, then=(inner,), otherwise=())
+    told = [one for one in findings(plan(outer)) if one.feature == "nested choice"]
+    assert [(one.step, one.verdict) for one in told] == [("inner", "lowered")]
+
+
+def test_a_condition_of_too_many_parts(job, plan):
+    auc, made = Metric("a", ("auc",)), []
+    for number in (7, 8):
+        pairs = [(auc > 0.1 * one) & (auc < 0.2 * one) for one in range(number)]
+        gate = Choice(name="gate", after=("a",), when=AnyOf(tuple(pairs)), then=(), otherwise=())
+        made.append(found(plan(job("a"), gate), "choice"))
+    assert made[0][0] == "kept"
+    assert made[1][0] == "refused"
+    assert "an And of 256 Ors" in made[1][1]
 
 
 def test_all_problems_at_once(job, plan):

@@ -179,7 +179,7 @@ def blocks(send, job) -> st.SearchStrategy[Block]:
     return st.composite(lambda draw: block(draw, [0], 2, (), in_map=False))()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def aws(tmp_path_factory) -> Iterator[Callable[[str], Any]]:
     """Clients of a local AWS."""
     with LocalAws(state_dir=tmp_path_factory.mktemp("aws"), wait_scale=0.01) as local:

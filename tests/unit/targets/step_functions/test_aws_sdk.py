@@ -21,6 +21,11 @@ from airflow_ml_provider.targets.step_functions.aws_sdk import (
         ("emr-serverless", "start_application", "emrserverless:startApplication"),
         ("rds", "describe_db_instances", "rds:describeDBInstances"),
         ("s3", "list_objects_v2", "s3:listObjectsV2"),
+        ("config", "put_config_rule", "config:putConfigRule"),
+        ("cognito-idp", "admin_get_user", "cognitoidentityprovider:adminGetUser"),
+        ("dms", "start_replication_task", "databasemigration:startReplicationTask"),
+        ("es", "describe_packages", "elasticsearch:describePackages"),
+        ("stepfunctions", "start_execution", "sfn:startExecution"),
     ],
 )
 def test_resources(service, action, expected):
@@ -55,6 +60,9 @@ def test_names_are_those_of_the_service_model(service):
         ("sagemaker", "SageMaker"),
         ("emr-serverless", "EmrServerless"),
         ("dynamodb", "DynamoDb"),
+        ("dms", "DatabaseMigration"),
+        ("sagemaker-runtime", "SageMakerRuntime"),
+        ("fsx", "FSx"),
     ],
 )
 def test_error_prefixes(service, prefix):

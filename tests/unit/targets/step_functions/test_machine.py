@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from airflow_ml_provider.pipeline import Parameter, PipelineError, Retry
 from airflow_ml_provider.pipeline.conditions import Condition
 from airflow_ml_provider.plan.nodes import Fail, Map
-from airflow_ml_provider.targets.step_functions import document
+from airflow_ml_provider.targets.step_functions import document, machine
 from airflow_ml_provider.targets.step_functions.conditions import rule
 
 YEAR = 31_536_000
@@ -65,6 +65,12 @@ def test_a_condition_of_another_class():
 def test_a_plan_that_is_refused(plan_of, job):
     with pytest.raises(PipelineError, match="step 'a': batch job: not on step-functions"):
         document(plan_of(job("a", kind="batch")))
+
+
+def test_a_definition_that_is_too_big(plan_of, job, monkeypatch):
+    monkeypatch.setattr(machine, "MAX_BYTES", 10)
+    with pytest.raises(PipelineError, match=r"size of the definition: .* of at most 10;"):
+        document(plan_of(job("a")))
 
 
 def test_two_hundred_steps_take_no_second(plan_of, job):

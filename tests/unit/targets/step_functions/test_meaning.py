@@ -4,37 +4,11 @@ from __future__ import annotations
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from meaning import ends_well
 
-from airflow_ml_provider.plan.nodes import Choice, Fail, Map
+from airflow_ml_provider.plan.nodes import Fail
 from airflow_ml_provider.targets.step_functions import document
 from airflow_ml_provider.targets.step_functions.order import effective_order
-
-
-class Plain:
-    """The plan's meaning: a node starts when all before it have ended well."""
-
-    def __init__(self, failing, chosen):
-        self.failing, self.chosen, self.started = failing, chosen, []
-
-    def block(self, nodes):
-        """Whether all nodes of a block end well."""
-        waits, well = effective_order(nodes), {}
-        for node in sorted(nodes, key=lambda one: len(waits[one.name])):
-            ready = all(well[name] for name in waits[node.name])
-            well[node.name] = ready and self.node(node)
-        return all(well.values())
-
-    def node(self, node):
-        if isinstance(node, Fail):
-            return False
-        if isinstance(node, Choice):
-            return self.block(node.then if node.name in self.chosen else node.otherwise)
-        if isinstance(node, Map):
-            # Each item runs, whatever became of the others.
-            items = [self.block(node.body) for _ in node.items]
-            return all(items)
-        self.started.append(node.name)
-        return node.name not in self.failing or (bool(node.fallback) and self.block(node.fallback))
 
 
 class Walk:
@@ -87,6 +61,18 @@ def test_the_machine_means_what_the_plan_means(data, blocks, plan_of):
     plan = plan_of(*data.draw(blocks))
     names = sorted(node.name for node in plan.all_nodes())
     failing, chosen = (set(data.draw(st.lists(st.sampled_from(names)))) for _ in range(2))
-    plain, walk = Plain(failing, chosen), Walk(names, failing, chosen)
-    assert walk.machine(document(plan)) == plain.block(plan.nodes)
-    assert sorted(walk.started) == sorted(plain.started)
+    started = []
+
+    def does(node, _index):
+        if isinstance(node, Fail):
+            return False
+        started.append(node.name)
+        return node.name not in failing
+
+    def arm(node, _index):
+        return node.then if node.name in chosen else node.otherwise
+
+    walk = Walk(names, failing, chosen)
+    meant = ends_well(plan.nodes, does, arm, order=effective_order)
+    assert walk.machine(document(plan)) == meant
+    assert sorted(walk.started) == sorted(started)

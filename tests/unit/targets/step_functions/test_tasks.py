@@ -65,7 +65,8 @@ def test_emr_serverless_wants_pascal_case(states_of, job):
     first = job("spark", kind="emr_serverless", request=request)
     later = job("b", ("spark",), request={"Environment": {"X": JobField("spark", ("jobRunId",))}})
     states = states_of(first, later)
-    name = "States.Format('p-spark-{}-{}', $.run.hash, $$.State.RetryCount)"
+    tried = "$$.Execution.RedriveCount, $$.State.RetryCount"
+    name = f"States.Format('p-spark-{{}}-{{}}-{{}}', $.run.hash, {tried})"
     assert states["spark"]["Parameters"] == {
         "Name.$": name,
         "ClientToken.$": name,

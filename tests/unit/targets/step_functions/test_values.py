@@ -109,14 +109,13 @@ def test_no_field_has_more_functions_than_aws_takes(speller):
 
 
 def test_a_job_is_named_anew_for_every_try(speller):
-    name = "States.Format('p-work-{}-{}', $.run.hash, $$.State.RetryCount)"
+    tried = "$$.Execution.RedriveCount, $$.State.RetryCount"
+    name = f"States.Format('p-work-{{}}-{{}}-{{}}', $.run.hash, {tried})"
     assert speller().job_name(63, 2).text == name
     assert speller("inner").job_name(63, 2).text == (
-        "States.Format('p-inner-{}-{}-{}', $.run.hash, $.index, $$.State.RetryCount)"
+        f"States.Format('p-inner-{{}}-{{}}-{{}}-{{}}', $.run.hash, $.index, {tried})"
     )
-    assert speller().job_name(32, 2).text == (
-        "States.Format('p-work-{}-{}', $.run.suffix, $$.State.RetryCount)"
-    )
+    assert speller().job_name(32, 2).text == name.replace("hash", "suffix")
 
 
 @pytest.mark.parametrize("in_map", [False, True])
@@ -129,7 +128,7 @@ def test_names_are_never_longer_than_the_service_takes(plan_of, job, kind, longe
     facts = Facts.of(plan_of(node, name="a_long_name_of_a_pipeline"))
     pattern = Speller(facts, step.name).job_name(longest, 99).text.split("'")[1]
     parts = {63: "a" * 32, 32: "a" * 12}
-    given = [parts[longest], *(["9999"] if in_map else []), "99"]
+    given = [parts[longest], *(["9999"] if in_map else []), "99", "99"]
     name = pattern.format(*given)
     assert len(name) <= longest
     assert re.fullmatch(r"[a-zA-Z0-9](-*[a-zA-Z0-9])*", name)

@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import io
+import json
+from datetime import date, datetime, timezone
+from types import SimpleNamespace
+
+import pytest
+from rich.console import Console
+
+from airflow_ml_provider.aws.execution import Execution
+from airflow_ml_provider.cli import executions
+from airflow_ml_provider.cli.run import Wanted
+
+TEXT = """
+from pathlib import Path
+from airflow_ml_provider.factories import pipeline_dag
+from airflow_ml_provider.pipeline import *
+topic = "arn:aws:sns:us-east-1:123456789012:told"
+steps = [
+    SqlExtract("q", conn_id="w", query="select 1"),
+    Notify("tell", topic_arn=topic, message="m"),
+]
+dag = pipeline_dag(Pipeline("p", steps), account=Account(root="s3://own-lake"))
+"""
+
+
+class Secrets:
+    def __init__(self):
+        self.made = {}
+
+    def create_secret(self, *, Name, SecretString):  # noqa: N803
+        self.made[Name] = SecretString
+
+
+@pytest.fixture
+def world(tmp_path, monkeypatch):
+    """A DAGs folder, and an AWS that deploys and runs all at once."""
+    dags = tmp_path / "dags"
+    dags.mkdir()
+    (dags / "dag.py").write_text(TEXT)
+    (dags / "no_definition.py").write_text("raise SystemExit('never imported')\n")
+    seen = SimpleNamespace(secrets=Secrets(), prepared=None, started=[], ended=[], dags=dags)
+
+    def prepare(_, buckets, topics):
+        seen.prepared = (buckets, topics)
+
+    def start(compiled, arn, interval, _, *, token):
+        seen.started.append((compiled, interval, token))
+        return f"{arn}/{len(seen.started)}"
+
+    laptop, execution = executions.laptop, executions.execution
+    monkeypatch.setattr(laptop, "client", lambda *_, **__: seen.secrets)
+    monkeypatch.setattr(laptop, "prepare_account", prepare)
+    monkeypatch.setattr(laptop, "keep_objects", lambda *_: 3)
+    monkeypatch.setattr(executions, "deploy", lambda compiled, *_: f"arn:{compiled.plan.name}")
+    monkeypatch.setattr(execution, "start", start)
+    monkeypatch.setattr(
+        execution,
+        "wait",
+        lambda arn, *_, **__: seen.ended.pop(0) if seen.ended else Execution(arn, "SUCCEEDED"),
+    )
+    monkeypatch.setattr(execution, "steps", lambda *_: [("q", "Succeeded", 1.25)])
+    return seen
+
+
+@pytest.fixture
+def run(world, tmp_path):
+    def _run(*wanted, target="step-functions"):
+        args = SimpleNamespace(
+            runs=wanted, target=target, dags=world.dags, sqlite=[("w", "/data/w.db")]
+        )
+        aws = SimpleNamespace(endpoint_url="http://127.0.0.1:1", state_dir=tmp_path / "jobs")
+        console = Console(file=io.StringIO(), width=120)
+        code = executions.run(args, tmp_path, aws, console)
+        return code, console.file.getvalue()
+
+    return _run
+
+
+@pytest.mark.parametrize("target", ["step-functions", "sagemaker"])
+def test_a_run_a_day(run, world, tmp_path, target):
+    code, said = run(Wanted("p", (date(2013, 8, 29), date(2013, 8, 30))), target=target)
+    assert code == 0
+    days = [datetime(2013, 8, day, tzinfo=timezone.utc) for day in (29, 30, 31)]
+    assert [one[1] for one in world.started] == [(days[0], days[1]), (days[1], days[2])]
+    tokens = {one[2] for one in world.started}
+    assert len(tokens) == 2
+    assert all(32 <= len(token) <= 80 for token in tokens)
+    # The account of the DAG, and the rest as everywhere on a laptop.
+    assert world.started[0][0].plan.root == "s3://own-lake"
+    assert world.prepared == ({"own-lake"}, {"told"})
+    assert world.secrets.made == {"airflow/connections/w": "sqlite:////data/w.db"}
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert [(one["pipeline"], one["target"], one["succeeded"]) for one in report] == [
+        ("p", target, True)
+    ] * 2
+    assert report[0]["steps"] == [{"name": "q", "status": "Succeeded", "seconds": 1.25}]
+    assert "Artifacts: 3 objects" in said
+
+
+def test_without_days_it_runs_now(run, world):
+    before = datetime.now(timezone.utc)
+    assert run(Wanted("p", ()))[0] == 0
+    ((_, (start, end), _),) = world.started
+    assert before <= start == end
+
+
+def test_a_failure_is_told(run, world):
+    world.ended = [Execution("arn", "FAILED", "MetricMissing: auc")]
+    code, said = run(Wanted("p", (date(2013, 8, 29),)))
+    assert code == 1
+    assert "FAILED: MetricMissing: auc" in said
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (TEXT, "x: unknown; there are p"),
+        ("# airflow_ml_provider\n", "x: unknown; there are none"),
+        (TEXT + "nothing\n", "NameError"),
+        (TEXT.replace('"p"', '"a b"'), "'a b' must be a letter"),
+    ],
+)
+def test_what_can_not_be_run(run, world, text, said):
+    (world.dags / "dag.py").write_text(text)
+    code, printed = run(Wanted("x", ()))
+    assert code == 1
+    assert said in printed
+    assert not world.started
