@@ -12,7 +12,7 @@ export AWS_EC2_METADATA_DISABLED := true
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo ui local test lint format e2e equality golden faults bench-parse bench-wait constraints clean
+.PHONY: help install demo ui local test lint format e2e equality golden faults bench-parse bench-wait bench-compile constraints clean
 
 help:  ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -88,6 +88,9 @@ bench-wait: $(READY)  ## what waiting for 1,000 deferred jobs costs, beside the 
 
 bench-parse: $(READY)  ## what a DAG costs to parse, beside its peers
 	$(BIN)/python tests/bench/parse.py
+
+bench-compile: $(READY)  ## what compiling a pipeline costs, beside Python's own start
+	$(BIN)/python tests/bench/compile.py
 
 # The versions of Amazon MWAA 3.3.1; what else is there follows from them.
 PINS := apache-airflow==3.3.1 apache-airflow-providers-amazon==9.34.0 \
