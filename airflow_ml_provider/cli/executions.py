@@ -1,4 +1,7 @@
-"""``airflow-ml run --target``: compiled pipelines for some days on the local AWS."""
+"""``airflow-ml run --target``: compiled pipelines for some days on the local AWS.
+
+The orchestrator runs as a role that has the generated policy and no other, and is held to it.
+"""
 
 from __future__ import annotations
 
@@ -16,12 +19,14 @@ from airflow_ml_provider.aws import execution
 from airflow_ml_provider.aws.deployment import deploy
 from airflow_ml_provider.cli import laptop
 from airflow_ml_provider.cli.definitions import DefinitionError, definitions, filled
+from airflow_ml_provider.local.access import unused_actions
 from airflow_ml_provider.pipeline import Account, PipelineError
 from airflow_ml_provider.targets.compile import compile_pipeline
+from airflow_ml_provider.targets.iam import policies
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from rich.console import Console
@@ -36,6 +41,7 @@ _TOPIC = re.compile(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:([A-Za-z0-9_-]+)")
 # Any Python runs it here; on AWS it is an image that has boto3 and pyarrow.
 WORKER_IMAGE_URI = "123456789012.dkr.ecr.us-east-1.amazonaws.com/airflow-ml-worker:1"
 _POLL_SECONDS = 0.5
+_ACCOUNT_ID = laptop.ROLE_ARN.split(":")[4]
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,14 @@ class Step:
     name: str
     status: str
     seconds: float | None
+
+
+@dataclass(frozen=True)
+class Role:
+    """What an orchestrator runs as, and what that may do."""
+
+    arn: str
+    policy: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -70,15 +84,21 @@ def run(args: argparse.Namespace, folder: Path, aws: LocalAws, console: Console)
         return 1
     client = cache(partial(laptop.client, endpoint_url=aws.endpoint_url))
     _prepare(args, aws, client, compiled.values())
+    roles = {name: _role(one, client) for name, one in compiled.items()}
     results = []
     for one in args.runs:
         for interval in _intervals(one):
             console.rule(f"{one.dag_id} on {args.target}, {interval[0]:%Y-%m-%d}", align="left")
-            results.append(_run(compiled[one.dag_id], interval, client))
+            results.append(_run(compiled[one.dag_id], roles[one.dag_id].arn, interval, client))
             _show(console, results[-1])
     objects = laptop.keep_objects(aws.endpoint_url, folder / "s3")
     text = json.dumps([asdict(one) for one in results], indent=2, default=str)
     (folder / "report.json").write_text(text + "\n", encoding="utf-8")
+    unused = {
+        name: unused_actions(role.policy, [call for call in aws.calls if call.role_arn == role.arn])
+        for name, role in roles.items()
+    }
+    (folder / "unused_actions.json").write_text(json.dumps(unused, indent=2), encoding="utf-8")
     console.print(f"Artifacts: {objects} objects under {folder}/s3", highlight=False)
     console.print(f"Job folders and logs: {aws.state_dir}", highlight=False)
     console.print(f"All of this as JSON: {folder}/report.json", highlight=False)
@@ -119,6 +139,17 @@ def _prepare(args: argparse.Namespace, aws: LocalAws, client: Any, compiled: Any
         )
 
 
+def _role(compiled: Compiled, client: Any) -> Role:
+    made = policies(compiled.plan, compiled.target, region=laptop.REGION, account_id=_ACCOUNT_ID)
+    trust, policy = made["execution"]["trust"], made["execution"]["policy"]
+    name = f"{compiled.plan.name}-orchestrator"
+    role = client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))
+    client("iam").put_role_policy(
+        RoleName=name, PolicyName="generated", PolicyDocument=json.dumps(policy)
+    )
+    return Role(role["Role"]["Arn"], policy)
+
+
 def _intervals(one: Wanted) -> list[tuple[datetime, datetime]]:
     if not one.days:
         now = datetime.now(timezone.utc)
@@ -126,9 +157,11 @@ def _intervals(one: Wanted) -> list[tuple[datetime, datetime]]:
     return [(when - timedelta(days=1), when) for when in one.logical_dates]
 
 
-def _run(compiled: Compiled, interval: tuple[datetime, datetime], client: Any) -> Result:
+def _run(
+    compiled: Compiled, role_arn: str, interval: tuple[datetime, datetime], client: Any
+) -> Result:
     token = f"{compiled.plan.name[:40]}-{interval[0]:%Y%m%dT%H%M%S}-{time.time_ns()}"
-    arn = deploy(compiled, laptop.ROLE_ARN, client)
+    arn = deploy(compiled, role_arn, client)
     started = execution.start(compiled, arn, interval, client, token=token)
     ended = execution.wait(started, client, poll_seconds=_POLL_SECONDS)
     return Result(

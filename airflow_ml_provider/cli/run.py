@@ -92,7 +92,8 @@ def run(args: argparse.Namespace) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     home: Path = args.home.absolute()
     folder = _new_folder(home)
-    with LocalAws(state_dir=home / "jobs") as aws, _own_terminal(folder / "airflow.log") as console:
+    aws = LocalAws(state_dir=home / "jobs", enforce_iam=args.target != "airflow")
+    with aws, _own_terminal(folder / "airflow.log") as console:
         laptop.enter(laptop.settings(args, aws.endpoint_url, f"runs/{folder.name}/airflow"))
         console.print(f"Local AWS at {aws.endpoint_url}; all that is logged: {folder}/airflow.log")
         return _run(args, folder, aws, console)

@@ -87,10 +87,11 @@ class Run:
     def links(self, task_id: str) -> dict[str, str]:
         return self.ui.call(f"{self.path}/taskInstances/{task_id}/links")["extra_links"]
 
-    def log(self, task_id: str) -> str:
+    def log(self, task_id: str, index: int = -1) -> str:
         """Read the log of the last try: a busy scheduler may have started a task anew."""
-        task = f"{self.path}/taskInstances/{task_id}"
-        return json.dumps(self.ui.call(f"{task}/logs/{self.ui.call(task)['try_number']}"))
+        number = self.tries[f"{task_id}[{index}]" if index >= 0 else task_id]
+        log = f"{self.path}/taskInstances/{task_id}/logs/{number}?map_index={index}"
+        return json.dumps(self.ui.call(log))
 
     def ends(self) -> str:
         """Wait for the end; ``deferred`` keeps the tasks that were seen so meanwhile."""
@@ -348,7 +349,9 @@ def test_a_run_goes_on_when_the_model_is_approved(asked):
 
 def test_marking_one_deferred_task_of_a_map_stops_its_job_alone(ui):
     run = trigger(ui, "holds")  # last: the local AWS runs no more jobs at once than there are cores
-    until(lambda: [run.states.get(f"hold[{n}]") for n in (0, 1)] == ["deferred"] * 2, run.states)
+    until(lambda: [run.states.get(f"hold[{n}]") for n in (0, 1)] == ["deferred"] * 2, run.path)
+    # Nobody could stop what no triggerer has taken over yet.
+    until(lambda: all("waiting for a signal" in run.log("hold", n) for n in (0, 1)), run.path)
     names = [run.xcom("hold", "aws_job", index)["job_id"] for index in (0, 1)]
     client = run.ui.client("sagemaker")
 

@@ -25,12 +25,22 @@ dag = pipeline_dag(Pipeline("p", steps), account=Account(root="s3://own-lake"))
 """
 
 
-class Secrets:
+class Account:
+    """The clients of Secrets Manager and IAM in one."""
+
     def __init__(self):
         self.made = {}
+        self.policies = {}
 
     def create_secret(self, *, Name, SecretString):  # noqa: N803
         self.made[Name] = SecretString
+
+    def create_role(self, *, RoleName, AssumeRolePolicyDocument):  # noqa: N803
+        assert "sts:AssumeRole" in AssumeRolePolicyDocument
+        return {"Role": {"Arn": f"arn:aws:iam::123456789012:role/{RoleName}"}}
+
+    def put_role_policy(self, *, RoleName, PolicyName, PolicyDocument):  # noqa: N803
+        self.policies[RoleName] = json.loads(PolicyDocument)
 
 
 @pytest.fixture
@@ -40,7 +50,7 @@ def world(tmp_path, monkeypatch):
     dags.mkdir()
     (dags / "dag.py").write_text(TEXT)
     (dags / "no_definition.py").write_text("raise SystemExit('never imported')\n")
-    seen = SimpleNamespace(secrets=Secrets(), prepared=None, started=[], ended=[], dags=dags)
+    seen = SimpleNamespace(account=Account(), prepared=None, started=[], ended=[], dags=dags)
 
     def prepare(_, buckets, topics):
         seen.prepared = (buckets, topics)
@@ -50,7 +60,7 @@ def world(tmp_path, monkeypatch):
         return f"{arn}/{len(seen.started)}"
 
     laptop, execution = executions.laptop, executions.execution
-    monkeypatch.setattr(laptop, "client", lambda *_, **__: seen.secrets)
+    monkeypatch.setattr(laptop, "client", lambda *_, **__: seen.account)
     monkeypatch.setattr(laptop, "prepare_account", prepare)
     monkeypatch.setattr(laptop, "keep_objects", lambda *_: 3)
     monkeypatch.setattr(executions, "deploy", lambda compiled, *_: f"arn:{compiled.plan.name}")
@@ -70,7 +80,9 @@ def run(world, tmp_path):
         args = SimpleNamespace(
             runs=wanted, target=target, dags=world.dags, sqlite=[("w", "/data/w.db")]
         )
-        aws = SimpleNamespace(endpoint_url="http://127.0.0.1:1", state_dir=tmp_path / "jobs")
+        aws = SimpleNamespace(
+            endpoint_url="http://127.0.0.1:1", state_dir=tmp_path / "jobs", calls=[]
+        )
         console = Console(file=io.StringIO(), width=120)
         code = executions.run(args, tmp_path, aws, console)
         return code, console.file.getvalue()
@@ -90,13 +102,18 @@ def test_a_run_a_day(run, world, tmp_path, target):
     # The account of the DAG, and the rest as everywhere on a laptop.
     assert world.started[0][0].plan.root == "s3://own-lake"
     assert world.prepared == ({"own-lake"}, {"told"})
-    assert world.secrets.made == {"airflow/connections/w": "sqlite:////data/w.db"}
+    assert world.account.made == {"airflow/connections/w": "sqlite:////data/w.db"}
     report = json.loads((tmp_path / "report.json").read_text())
     assert [(one["pipeline"], one["target"], one["succeeded"]) for one in report] == [
         ("p", target, True)
     ] * 2
     assert report[0]["steps"] == [{"name": "q", "status": "Succeeded", "seconds": 1.25}]
     assert "Artifacts: 3 objects" in said
+    # It runs as a role with the generated policy, of which nothing was used here.
+    (policy,) = world.account.policies.values()
+    unused = json.loads((tmp_path / "unused_actions.json").read_text())
+    actions = [action for one in policy["Statement"] for action in one["Action"]]
+    assert sorted(one.partition(": ")[2] for one in unused["p"]) == sorted(actions)
 
 
 def test_without_days_it_runs_now(run, world):
