@@ -73,7 +73,7 @@ e2e: $(READY)  ## really run the example DAGs and the stock operators
 # The same again: EQUALITY='--draw-seed 123456'; more: EQUALITY='--pipelines 3000'
 EQUALITY ?=
 equality: $(READY)  ## run random pipelines on all three targets; they mean the same
-	$(PYTEST) -n 2 -rP tests/equality $(EQUALITY)
+	$(PYTEST) -n 2 tests/equality $(EQUALITY)
 
 golden: $(READY)  ## keep the documents that are compiled now as the expected ones
 	$(PYTEST) -q tests/golden --write-golden

@@ -10,6 +10,7 @@ from airflow_ml_provider.pipeline.model_steps import (
     ContinuousRange,
     IntegerRange,
     Model,
+    RegisterModel,
     Transform,
     Tuning,
 )
@@ -34,6 +35,8 @@ _SCALES = ("Auto", "Linear", "Logarithmic", "ReverseLogarithmic")
 _MAX_RANGES = 30
 _MAX_VALUES = 30
 _MIN_SECONDS = 120
+# https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateModelPackageGroup.html
+_GROUP = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
 _S3 = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?")
 
 
@@ -52,6 +55,13 @@ def model_problems(step: Step) -> Iterator[str]:
             yield f"model: {step.model.name!r} is a {kind}; give a Model step with its artifact"
     elif isinstance(step, Tuning):
         yield from _search_problems(step)
+    elif isinstance(step, RegisterModel):
+        yield from _group_problems(step.group)
+
+
+def _group_problems(group: Any) -> Iterator[str]:
+    if isinstance(group, str) and group and not _GROUP.fullmatch(group):
+        yield f"group: {group!r} must be 1 to 63 letters, digits and dashes, no dash at an end"
 
 
 def _uri_problems(field: str, value: Any) -> Iterator[str]:

@@ -26,6 +26,12 @@ def pytest_report_header(config):
     return f"pipelines drawn with --draw-seed {config.option.draw_seed}"
 
 
+def pytest_terminal_summary(terminalreporter):
+    for report in terminalreporter.stats.get("passed", ()):
+        for name, value in report.user_properties:
+            terminalreporter.write_line(f"{name}: {value}")
+
+
 @pytest.fixture(scope="session")
 def jobs():
     from fakes import fake_jobs  # noqa: PLC0415

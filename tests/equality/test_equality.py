@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from datetime import datetime, timezone
 from itertools import count
@@ -43,7 +42,9 @@ def told(trace):
 
 
 @pytest.mark.parametrize("shard", range(SHARDS))
-def test_random_pipelines(shard, request, jobs, client, airflow, script_folder):  # noqa: PLR0917
+def test_random_pipelines(  # noqa: PLR0917
+    shard, request, record_property, jobs, client, airflow, script_folder
+):
     """Which jobs ran, how often, with which inputs, which branch was taken, how it ended."""
     tally = Counter()
     number = -(-request.config.option.pipelines // SHARDS)
@@ -103,7 +104,7 @@ def test_random_pipelines(shard, request, jobs, client, airflow, script_folder):
             assert told(found) == told(own), f"sagemaker: {reason}"
 
     equal()
-    sys.stdout.write(f"\n{dict(tally)}\n")
+    record_property(f"drawn by seed {request.config.option.draw_seed + shard}", dict(tally))
     assert tally["pipelines"] >= number
     if number >= ENOUGH:
         assert tally["failed"] > tally["pipelines"] / 10

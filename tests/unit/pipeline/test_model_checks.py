@@ -144,3 +144,9 @@ def test_what_a_run_brings_is_not_judged_before_it():
     step = tuning(strategy="Grid", ranges=ranges, max_jobs=Parameter("jobs", 3))
     assert list(model_problems(step)) == []
     assert list(model_problems(Training("train", **TRAIN))) == []
+
+
+def test_the_name_of_a_group():
+    step = RegisterModel("register", model=Training("train", **TRAIN), group="flight_delays")
+    (problem,) = model_problems(step)
+    assert problem.startswith("group: 'flight_delays' must be 1 to 63 letters, digits and dashes")
