@@ -18,8 +18,14 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
-    if config.option.draw_seed is None:
-        config.option.draw_seed = random.randrange(1_000_000)
+    # pytest-xdist's workers draw by the seed that their controller prints.
+    given = getattr(config, "workerinput", {}).get("draw_seed", config.option.draw_seed)
+    config.option.draw_seed = random.randrange(1_000_000) if given is None else given
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node):
+    node.workerinput["draw_seed"] = node.config.option.draw_seed
 
 
 def pytest_report_header(config):
