@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _LOOK_BACK = timedelta(days=30)
 _PHASES = {
     "Succeeded": Phase.SUCCEEDED,
+    # A step failed, and the one that catches it ended well.
+    "CompletedWithFailures": Phase.SUCCEEDED,
     "Failed": Phase.FAILED,
     "Stopped": Phase.STOPPED,
 }

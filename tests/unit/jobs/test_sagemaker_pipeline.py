@@ -81,6 +81,7 @@ def test_a_failure_names_the_failed_steps(aws):
         ("Stopping", Phase.RUNNING, True),
         ("Stopped", Phase.STOPPED, False),
         ("Succeeded", Phase.SUCCEEDED, False),
+        ("CompletedWithFailures", Phase.SUCCEEDED, False),
     ],
 )
 def test_phases(aws, status, phase, stopping):
