@@ -7,6 +7,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from airflow_ml_provider.jobs import sagemaker_pipeline, state_machine
+from airflow_ml_provider.jobs.state import Phase
 from airflow_ml_provider.targets.run_input import execution_input, pipeline_parameters
 
 if TYPE_CHECKING:
@@ -15,9 +17,8 @@ if TYPE_CHECKING:
 
     from airflow_ml_provider.targets.compile import Compiled
 
-_RUNNING = {"RUNNING", "PENDING_REDRIVE", "Executing", "Stopping"}
-# The last one: a step failed, and the step that catches it ended well.
-_SUCCEEDED = {"SUCCEEDED", "Succeeded", "CompletedWithFailures"}
+# The words of the two services differ, so that one table holds both.
+_PHASES = {**state_machine.PHASES, **sagemaker_pipeline.PHASES}
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,12 @@ class Execution:
     @property
     def ended(self) -> bool:
         """Whether nothing of it runs any more."""
-        return self.status not in _RUNNING
+        return _phase(self.status).final
 
     @property
     def succeeded(self) -> bool:
         """Whether it ended well."""
-        return self.status in _SUCCEEDED
+        return _phase(self.status) is Phase.SUCCEEDED
 
 
 def start(
@@ -100,6 +101,10 @@ def steps(arn: str, client: Callable[[str], Any]) -> list[tuple[str, str, float 
         return _states(e for page in pages.paginate(executionArn=arn) for e in page["events"])
     found = _pipeline_steps(arn, client)
     return [(one["StepName"], one["StepStatus"], _seconds(one)) for one in found]
+
+
+def _phase(status: str) -> Phase:
+    return _PHASES.get(status, Phase.RUNNING)
 
 
 def _failure(cause: str) -> str:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from airflow_ml_provider.jobs.state import Json
 
 _LOOK_BACK = timedelta(days=30)
-_PHASES = {
+PHASES = {
     "Succeeded": Phase.SUCCEEDED,
     # A step failed, and the one that catches it ended well.
     "CompletedWithFailures": Phase.SUCCEEDED,
@@ -80,7 +80,7 @@ class PipelineExecutions:
                 raise JobNotFoundError(self.name, job_id) from error
             raise
         status: str = answer["PipelineExecutionStatus"]
-        phase = _PHASES.get(status, Phase.RUNNING)
+        phase = PHASES.get(status, Phase.RUNNING)
         reason = answer.get("FailureReason")
         if phase is Phase.FAILED:
             reason = "; ".join([*filter(None, [reason]), *_failed_steps(client, job_id)])
@@ -186,7 +186,7 @@ def _failed_steps(client: Any, job_id: str) -> list[str]:
 
 def _listed(execution: Mapping[str, Any]) -> JobState:
     status: str = execution["PipelineExecutionStatus"]
-    phase = _PHASES.get(status, Phase.RUNNING)
+    phase = PHASES.get(status, Phase.RUNNING)
     job_id: str = execution["PipelineExecutionArn"]
     return JobState(job_id, phase, status, stopping=status == "Stopping")
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from airflow_ml_provider.jobs.state import Json
 
-_PHASES = {
+PHASES = {
     "SUCCEEDED": Phase.SUCCEEDED,
     "FAILED": Phase.FAILED,
     "TIMED_OUT": Phase.FAILED,
@@ -69,7 +69,7 @@ class StateMachineExecutions:
         """Describe one execution; its output is part of the result, as JSON."""
         answer = self._describe(client, job_id)
         status: str = answer["status"]
-        phase = _PHASES.get(status, Phase.RUNNING)
+        phase = PHASES.get(status, Phase.RUNNING)
         result = picked(answer, _RESULT_FIELDS) if phase.final else {}
         if answer.get("output"):
             result["output"] = json.loads(answer["output"])
