@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-from datetime import datetime, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from airflow_ml_provider.pipeline.values import interval_key, iso_utc
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 _HASH_LENGTH = 8
@@ -23,7 +27,7 @@ def run_key(dag_run: Any, keyed_by: str = "interval") -> str:
     """
     start = dag_run.data_interval_start
     if keyed_by == "interval" and start is not None:
-        return _utc(start).strftime("%Y%m%dT%H%M%S")
+        return interval_key(start)
     digest = hashlib.sha256(dag_run.run_id.encode()).hexdigest()[:_HASH_LENGTH]
     return f"{_UNSAFE.sub('-', dag_run.run_id).strip('-')}-{digest}"
 
@@ -35,20 +39,14 @@ def run_date(dag_run: Any) -> str:
 
 def interval_start(dag_run: Any) -> str:
     """Give the start of the data interval in ISO 8601, UTC; without one, the start of the run."""
-    return _utc(dag_run.data_interval_start or _began(dag_run)).isoformat(timespec="seconds")
+    return iso_utc(dag_run.data_interval_start or _began(dag_run))
 
 
 def interval_end(dag_run: Any) -> str:
     """Give the end of the data interval in ISO 8601, UTC; without one, the start of the run."""
-    return _utc(dag_run.data_interval_end or _began(dag_run)).isoformat(timespec="seconds")
+    return iso_utc(dag_run.data_interval_end or _began(dag_run))
 
 
 def _began(dag_run: Any) -> datetime:
     began: datetime = dag_run.start_date or dag_run.run_after
     return began
-
-
-def _utc(moment: datetime) -> datetime:
-    if moment.tzinfo is None:
-        return moment.replace(tzinfo=timezone.utc)
-    return moment.astimezone(timezone.utc)

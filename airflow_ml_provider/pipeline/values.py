@@ -6,6 +6,7 @@ All are plain frozen values. A target spells them in its own language: Jinja, JS
 from __future__ import annotations
 
 from dataclasses import fields, is_dataclass
+from datetime import timezone
 from enum import Enum
 from string import Formatter
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from airflow_ml_provider.pipeline.frozen import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from datetime import datetime
 
     from typing_extensions import TypeAlias
 
@@ -36,6 +38,20 @@ class Run(Enum):
     DATE = "date"
     INTERVAL_START = "interval_start"
     INTERVAL_END = "interval_end"
+
+
+def interval_key(start: datetime) -> str:
+    """Spell ``Run.KEY`` of the run whose data interval begins at ``start``."""
+    return _utc(start).strftime("%Y%m%dT%H%M%S")
+
+
+def iso_utc(moment: datetime) -> str:
+    """Spell a moment in ISO 8601, UTC; one without a zone is in UTC."""
+    return _utc(moment).isoformat(timespec="seconds")
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment.astimezone(timezone.utc) if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
 
 
 class _Comparable:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from airflow_ml_provider.pipeline.errors import PipelineError
+from airflow_ml_provider.pipeline.values import interval_key, iso_utc
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from airflow_ml_provider.plan.nodes import Plan
 
@@ -23,8 +24,8 @@ def execution_input(
     """
     _check(plan, parameters)
     return {
-        "data_interval_start": _iso(start),
-        "data_interval_end": _iso(end),
+        "data_interval_start": iso_utc(start),
+        "data_interval_end": iso_utc(end),
         "parameters": dict(parameters),
     }
 
@@ -44,10 +45,10 @@ def pipeline_parameters(
     """
     _check(plan, parameters)
     run = {
-        "run_key": _utc(start).strftime("%Y%m%dT%H%M%S"),
-        "run_date": _iso(start)[:10],
-        "data_interval_start": _iso(start),
-        "data_interval_end": _iso(end),
+        "run_key": interval_key(start),
+        "run_date": iso_utc(start)[:10],
+        "data_interval_start": iso_utc(start),
+        "data_interval_end": iso_utc(end),
     }
     asked = {one["Name"] for one in document["Parameters"]}
     given = {name: value for name, value in run.items() if name in asked} | dict(parameters)
@@ -67,11 +68,3 @@ def _check(plan: Plan, parameters: Mapping[str, Any]) -> None:
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
-
-
-def _iso(moment: datetime) -> str:
-    return _utc(moment).isoformat(timespec="seconds")
-
-
-def _utc(moment: datetime) -> datetime:
-    return moment.astimezone(timezone.utc) if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
