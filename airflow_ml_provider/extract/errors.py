@@ -7,9 +7,13 @@ ExtractError
 │   └── EmptyResult          ... because there are no rows to infer it from
 ├── NoRows                   there are none, and there have to be
 ├── TypeMismatch             a value does not fit its column's type
+├── SchemaDrift              the columns are not those of the run before
+├── CheckFailed              rows are not as they have to be
+├── HistoryInvalid           what the step's history holds can't be read, or can't be gone on from
 ├── BadDestination           the S3 URI, or S3 refuses the request
 ├── ManifestMissing          nothing was published there
 ├── ManifestInvalid          what lies there is no manifest of ours
+├── Superseded               a newer attempt to write the same result has begun
 ├── SourceUnavailable        (retryable) no connection to the database, or it was lost
 └── DestinationUnavailable   (retryable) S3 can't be reached, or is too busy
 """
@@ -47,6 +51,22 @@ class NoRows(ExtractError):  # noqa: N818
 
 class TypeMismatch(ExtractError):  # noqa: N818
     """A value would be changed or lost if it were written with its column's type."""
+
+
+class SchemaDrift(ExtractError):  # noqa: N818
+    """The query is the same as in the run before, and its columns are not."""
+
+
+class CheckFailed(ExtractError):  # noqa: N818
+    """Rows are not as the checks want them; the message lists all failures. Nothing is visible."""
+
+
+class HistoryInvalid(ExtractError):  # noqa: N818
+    """The history of a step can't be read, or the run can't go on from it."""
+
+
+class Superseded(ExtractError):  # noqa: N818
+    """A newer attempt to write the same result has begun; this one is not published."""
 
 
 class BadDestination(ExtractError):  # noqa: N818

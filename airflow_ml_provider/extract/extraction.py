@@ -57,11 +57,13 @@ def extract(
             ParquetSink(client, destination, _FILE, reader.schema, options) as sink,
         ):
             started = logged = monotonic()
-            for batch in reader:
-                sink.write(batch)
-                if monotonic() - logged >= _LOG_SECONDS:
-                    logged = monotonic()
-                    _log(source.name, sink, logged - started)
+            for stream in reader.streams:
+                with stream() as batches:
+                    for batch in batches:
+                        sink.write(batch)
+                        if monotonic() - logged >= _LOG_SECONDS:
+                            logged = monotonic()
+                            _log(source.name, sink, logged - started)
             file = sink.complete(before_visible=lambda: delete_manifest(client, destination))
         _log(source.name, sink, monotonic() - started)
         _delete_stale(client, destination, keep=file.key)

@@ -6,8 +6,9 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from airflow_ml_provider.extract import extraction
+from airflow_ml_provider.extract.dbapi import DbapiSource
 from airflow_ml_provider.extract.errors import EmptyResult, NoRows
-from airflow_ml_provider.extract.source import DbapiSource
+from airflow_ml_provider.extract.selection import Selection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -39,15 +40,15 @@ def extract_query(
     :raises NoRows: there are none, and there have to be.
     :raises ExtractError: see `extract.errors`.
     """
-    source = DbapiSource(
+    selection = Selection(
         name=conn_id,
-        connect=connect,
         query=query,
         table=table,
         parameters={name: parameters[name] for name in parameters if name not in defaults},
         defaults={name: parameters.get(name, value) for name, value in defaults.items()},
         columns=columns,
     )
+    source = DbapiSource(selection, connect)
     key = kms_key_id
     options = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key} if key else None
     none = f"{conn_id} gave no rows (on_empty={on_empty!r})"

@@ -87,17 +87,21 @@ def bind(
     return Statement(text, tuple(known[name] for name in used))
 
 
-def select_all(table: str, *, mysql: bool = False) -> str:
-    """Select a whole ``table`` or ``schema.table``; names are quoted, so case matters.
+def quoted(name: str, *, mysql: bool = False) -> str:
+    """Quote an identifier, so that its case and every character in it count."""
+    quote = "`" if mysql else '"'
+    return quote + name.replace(quote, quote * 2) + quote
+
+
+def table_name(table: str, *, mysql: bool = False) -> str:
+    """Quote ``table`` or ``schema.table``.
 
     :raises BadQuery: a part of the name is empty.
     """
-    quote = "`" if mysql else '"'
     parts = table.split(".")
     if not all(parts):
         raise BadQuery(f"table {table!r} is not of the form table or schema.table")
-    name = ".".join(quote + part.replace(quote, quote * 2) + quote for part in parts)
-    return f"select * from {name}"  # noqa: S608  the name is quoted
+    return ".".join(quoted(part, mysql=mysql) for part in parts)
 
 
 def _check(found: list[str], parameters: Mapping[str, object], known: Mapping[str, object]) -> None:
