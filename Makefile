@@ -12,7 +12,7 @@ export AWS_EC2_METADATA_DISABLED := true
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo ui local test lint format e2e equality golden faults bench-parse bench-wait bench-compile constraints clean
+.PHONY: help install demo ui local test lint format e2e equality golden databases faults bench-parse bench-wait bench-compile bench-extract constraints clean
 
 help:  ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -78,6 +78,9 @@ equality: $(READY)  ## run random pipelines on all three targets; they mean the 
 golden: $(READY)  ## keep the documents that are compiled now as the expected ones
 	$(PYTEST) -q tests/golden --write-golden
 
+databases: $(READY)  ## extract from a real MariaDB and others (apt-get install mariadb-server)
+	$(PYTEST) tests/databases
+
 # Less of it: FAULTS='tests/faults/test_matrix.py --cells "killed ours"'
 FAULTS ?= tests/faults
 faults: $(READY)  ## kill and disturb everything; each job is started once (see build/faults.json)
@@ -92,8 +95,15 @@ bench-parse: $(READY)  ## what a DAG costs to parse, beside its peers
 bench-compile: $(READY)  ## what compiling a pipeline costs, beside Python's own start
 	$(BIN)/python tests/bench/compile.py
 
+# Smaller and quicker: BENCH='--quick'
+BENCH ?=
+bench-extract: $(READY)  ## an extract beside its peer and the database's own limit (20 minutes)
+	$(BIN)/python tests/bench/extract.py $(BENCH)
+
 # The versions of Amazon MWAA 3.3.1; what else is there follows from them.
-PINS := apache-airflow==3.3.1 apache-airflow-providers-amazon==9.34.0 \
+# ADBC is older: its newer builds for PostgreSQL are slow.
+PINS := adbc-driver-manager==1.8.0 adbc-driver-postgresql==1.8.0 adbc-driver-sqlite==1.8.0 \
+  apache-airflow==3.3.1 apache-airflow-providers-amazon==9.34.0 \
   apache-airflow-providers-common-compat==1.18.0 apache-airflow-providers-common-sql==2.1.0 \
   apache-airflow-providers-sqlite==4.3.3 apache-airflow-providers-standard==1.17.0 \
   boto3==1.43.56 botocore==1.43.56 rich==14.3.4
