@@ -91,7 +91,7 @@ def _coerced(value: Any, shape: Any) -> Any:
         }
     if kind == "map" and isinstance(value, Mapping):
         return {_coerced(key, shape.key): _coerced(one, shape.value) for key, one in value.items()}
-    if kind == "list" and isinstance(value, list | tuple):
+    if kind == "list" and isinstance(value, (list, tuple)):
         return [_coerced(one, shape.member) for one in value]
     turn = _SCALARS.get(kind)
     return turn(value) if turn else value
@@ -121,7 +121,7 @@ def _as_boolean(value: Any) -> Any:
 def _as_string(value: Any) -> Any:
     if isinstance(value, bool):
         return str(value).lower()
-    return str(value) if isinstance(value, int | float) else value
+    return str(value) if isinstance(value, (int, float)) else value
 
 
 _SCALARS: dict[str, Callable[[Any], Any]] = {
@@ -145,13 +145,13 @@ def _constraint_problems(value: Any, shape: Any, path: str) -> Iterator[str]:
         for key, one in value.items():
             yield from _constraint_problems(key, shape.key, f"{path} (key {key!r})")
             yield from _constraint_problems(one, shape.value, f"{path}.{key}")
-    elif kind == "list" and isinstance(value, list | tuple):
+    elif kind == "list" and isinstance(value, (list, tuple)):
         yield from _length_problems(value, shape, path, "entries")
         for index, one in enumerate(value):
             yield from _constraint_problems(one, shape.member, f"{path}[{index}]")
     elif kind == "string" and isinstance(value, str):
         yield from _string_problems(value, shape, path)
-    elif isinstance(value, int | float) and value > shape.metadata.get("max", value):
+    elif isinstance(value, (int, float)) and value > shape.metadata.get("max", value):
         # botocore itself checks minima only.
         yield f"{path} is {value}; at most {shape.metadata['max']} is allowed."
 

@@ -132,11 +132,7 @@ def _prepare(args: argparse.Namespace, aws: LocalAws, client: Any, compiled: Any
     code = (body for one in compiled for name, body in one.code.items() if name.endswith(".json"))
     text = "".join([*(one.text for one in compiled), *map(bytes.decode, code)])
     laptop.prepare_account(aws.endpoint_url, set(_BUCKET.findall(text)), set(_TOPIC.findall(text)))
-    for conn_id, file in args.sqlite:
-        # Where Airflow's own connections lie on MWAA.
-        client("secretsmanager").create_secret(
-            Name=f"airflow/connections/{conn_id}", SecretString=f"sqlite:///{file}"
-        )
+    laptop.keep_secrets(client("secretsmanager"), args.sqlite)
 
 
 def _role(compiled: Compiled, client: Any) -> Role:

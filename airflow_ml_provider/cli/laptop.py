@@ -90,6 +90,17 @@ def prepare_account(endpoint_url: str, buckets: Iterable[str], topics: Iterable[
         sns.create_topic(Name=topic)
 
 
+def keep_secrets(client: Any, sqlite: Iterable[tuple[str, str]]) -> None:
+    """Put connections to SQLite files where jobs outside Airflow's workers look for them.
+
+    That is where Airflow's own lie on MWAA; ``client`` is one of Secrets Manager.
+    """
+    for conn_id, file in sqlite:
+        client.create_secret(
+            Name=f"airflow/connections/{conn_id}", SecretString=f"sqlite:///{file}"
+        )
+
+
 def keep_objects(endpoint_url: str, folder: Path) -> int:
     """Copy all that lies in the local S3 to ``<folder>/<bucket>/<key>``; return how much it is.
 

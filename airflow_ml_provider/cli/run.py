@@ -124,6 +124,7 @@ def _run(args: argparse.Namespace, folder: Path, aws: LocalAws, console: Console
     except trial.TrialError as error:
         console.print(str(error), style="red", highlight=False)
         return 1
+    laptop.keep_secrets(laptop.client("secretsmanager", aws.endpoint_url), args.sqlite)
     runs = [(one.dag_id, when) for one in args.runs for when in one.logical_dates]
     if problems := trial.refusals(dags, runs):
         console.print("\n".join(problems), style="red", highlight=False)

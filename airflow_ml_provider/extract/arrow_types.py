@@ -6,7 +6,6 @@ import re
 from datetime import date, datetime, time
 from decimal import Decimal
 from math import isinf
-from types import NoneType
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     Accepts = Callable[[pa.DataType], bool]
+    Convert = Callable[[Sequence[Any], pa.DataType], pa.Array]
 
 _NAMED = {
     "bool": pa.bool_(),
@@ -41,29 +41,6 @@ _NAMES = {arrow: name for name, arrow in _NAMED.items()}
 TYPE_NAMES = ", ".join([*_NAMED, "decimal128(precision, scale)"])
 """What `parse_type` takes, for messages."""
 
-# PostgreSQL's type OIDs, stable over versions (src/include/catalog/pg_type.dat). Those that are
-# missing (json, interval, arrays, ...) are known by their values, or have to be cast in the query.
-_POSTGRES = {
-    16: pa.bool_(),
-    17: pa.binary(),
-    18: pa.string(),
-    19: pa.string(),
-    20: pa.int64(),
-    21: pa.int16(),
-    23: pa.int32(),
-    25: pa.string(),
-    26: pa.uint32(),
-    700: pa.float32(),
-    701: pa.float64(),
-    1042: pa.string(),
-    1043: pa.string(),
-    1082: pa.date32(),
-    1083: pa.time64("us"),
-    1114: pa.timestamp("us"),
-    1184: pa.timestamp("us", "UTC"),
-    2950: pa.string(),
-}
-_POSTGRES_NUMERIC = 1700
 _MAX_PRECISION = 38
 
 # The Python types of DB-API values, subclasses before their bases, and what each is written as
@@ -109,6 +86,30 @@ _CASTS: dict[type, tuple[Accepts, ...]] = {
     datetime: (pa.types.is_timestamp,),
     date: (pa.types.is_timestamp,),
 }
+_FAMILIES: dict[str, Accepts] = {
+    "bool": pa.types.is_boolean,
+    "int": pa.types.is_integer,
+    "float": pa.types.is_floating,
+    "decimal": pa.types.is_decimal,
+    "string": pa.types.is_string,
+    "binary": pa.types.is_binary,
+    "date": pa.types.is_date,
+    "time": pa.types.is_time,
+}
+# What one family may be written as, if no value is lost; `fitted` sees to the values.
+_ARROW_CASTS = {
+    *((family, family) for family in (*_FAMILIES, "timestamp", "zoned")),
+    *(("string", wanted) for wanted in ("bool", "int", "float", "decimal", "date", "time")),
+    *(("string", wanted) for wanted in ("timestamp", "zoned")),
+    *(("int", wanted) for wanted in ("bool", "float", "decimal", "string")),
+    *(("decimal", wanted) for wanted in ("int", "float", "string")),
+    *((family, "string") for family in ("date", "time", "timestamp", "zoned")),
+    ("float", "int"),
+    ("date", "timestamp"),
+    ("timestamp", "zoned"),
+}
+# What is written as text only where the column's given type says so, but for UUID.
+_SPELLED: dict[type, Callable[[Any], str]] = {UUID: str, Decimal: "{:f}".format}
 FIT_ERRORS = (ValueError, TypeError, OverflowError, pa.ArrowException)
 """What `to_array` raises when a value does not fit."""
 
@@ -122,21 +123,6 @@ def parse_type(name: str) -> pa.DataType | None:
 def type_name(arrow: pa.DataType) -> str:
     """Give the name that `parse_type` reads."""
     return _NAMES.get(arrow, str(arrow))
-
-
-def postgres_type(column: Any) -> pa.DataType | None:
-    """Give the type of a column that psycopg describes, or None.
-
-    A ``numeric`` without precision has none: its scale would depend on the day's data.
-    """
-    if is_numeric(column):
-        return _decimal(column.precision, column.scale)
-    return _POSTGRES.get(column.type_code)
-
-
-def is_numeric(column: Any) -> bool:
-    """Tell whether psycopg describes PostgreSQL's ``numeric``."""
-    return bool(column.type_code == _POSTGRES_NUMERIC)
 
 
 def infer(values: Sequence[Any]) -> tuple[pa.DataType | None, str | None]:
@@ -169,49 +155,99 @@ def to_array(values: Sequence[Any], target: pa.DataType) -> pa.Array:
     :raises FIT_ERRORS: a value would be lost or changed (pyarrow alone makes 1 of 1.5).
     """
     if pa.types.is_float32(target):
-        wide = to_array(values, pa.float64())
-        narrow = wide.cast(target)
-        if pc.sum(pc.is_inf(narrow)) != pc.sum(pc.is_inf(wide)):
-            raise OverflowError("too large for float32")
-        return narrow
+        return narrowed(to_array(values, pa.float64()))
     kinds = _kinds(values)
     if kinds & {datetime, time} and not getattr(target, "tz", None) and any(map(_has_zone, values)):
         raise TypeError(f"has a time zone, and {type_name(target)} has none")
     if any(accepts(target) and kinds <= direct for accepts, direct in _DIRECT):
         return pa.array(values, target)
-    if kinds == {UUID} and pa.types.is_string(target):
-        return pa.array([None if value is None else str(value) for value in values], target)
+    if len(kinds) == 1 and kinds <= _SPELLED.keys() and pa.types.is_string(target):
+        spell = _SPELLED[kinds.pop()]
+        return pa.array([None if value is None else spell(value) for value in values], target)
     if kinds == {int} and pa.types.is_boolean(target) and set(values) <= {0, 1, None}:
         return pa.array([None if value is None else value == 1 for value in values], target)
     if kinds == {Decimal} and pa.types.is_float64(target):
         return pa.array([None if value is None else _float(value) for value in values], target)
     castable = all(any(accepts(target) for accepts in _CASTS.get(kind, ())) for kind in kinds)
     if castable and len(kinds) <= 1:
-        return _cast(values, target)
+        return parse(pa.array(values), target) if kinds == {str} else pa.array(values).cast(target)
     raise TypeError(f"{_names(kinds)} can't be written as {type_name(target)}")
 
 
-def fit_error(value: object, target: pa.DataType) -> Exception | None:
+def parse(text: pa.Array, target: pa.DataType) -> pa.Array:
+    """Convert text that spells values; what has no zone is read as UTC where the type has one.
+
+    :raises FIT_ERRORS: a value would be lost or changed.
+    """
+    if pa.types.is_float32(target):
+        return narrowed(parse(text, pa.float64()))
+    if pa.types.is_time(target):  # Arrow parses no times alone
+        dated = pc.binary_join_element_wise("1970-01-01", text, " ")
+        return dated.cast(pa.timestamp(target.unit)).cast(target)
+    try:
+        array = text.cast(target)
+    except pa.ArrowInvalid:
+        if not getattr(target, "tz", None):
+            raise
+        return text.cast(pa.timestamp(target.unit)).cast(target)
+    if pa.types.is_float64(target) and array.null_count < len(array):
+        spelled = pc.match_substring(text, "inf", ignore_case=True)
+        if pc.any(pc.and_not(pc.is_inf(array), spelled)).as_py():
+            raise OverflowError("too large for float64")
+    return array
+
+
+def fitted(array: pa.Array, target: pa.DataType) -> pa.Array:
+    """Convert an array to another type.
+
+    :raises FIT_ERRORS: a value would be lost or changed.
+    """
+    if array.type == target:
+        return array
+    family, wanted = _family(array.type), _family(target)
+    if (family, wanted) not in _ARROW_CASTS:
+        raise TypeError(f"{type_name(array.type)} can't be written as {type_name(target)}")
+    if family == "string":
+        return parse(array, target)
+    if pa.types.is_float32(target) and family in ("float", "decimal"):
+        return narrowed(array.cast(pa.float64()))
+    if (family, wanted) == ("int", "decimal"):  # Arrow asks for 19 digits, whatever the values
+        return array.cast(pa.string()).cast(target)
+    if (family, wanted) == ("int", "bool") and array.null_count < len(array):
+        extent = pc.min_max(array).as_py()
+        if extent["min"] < 0 or extent["max"] > 1:
+            raise ValueError("bool is 0 or 1")
+    return array.cast(target)
+
+
+def narrowed(wide: pa.Array) -> pa.Array:
+    """Round float64 to float32.
+
+    :raises OverflowError: a finite value would become infinite.
+    """
+    narrow = wide.cast(pa.float32())
+    if pc.sum(pc.is_inf(narrow)) != pc.sum(pc.is_inf(wide)):
+        raise OverflowError("too large for float32")
+    return narrow
+
+
+def fit_error(value: object, target: pa.DataType, convert: Convert = to_array) -> Exception | None:
     """Tell why one value does not fit, or None."""
     try:
-        to_array([value], target)
+        convert([value], target)
     except FIT_ERRORS as error:
         return error
     return None
 
 
-def _cast(values: Sequence[Any], target: pa.DataType) -> pa.Array:
-    array = pa.array(values)
-    try:
-        return array.cast(target)
-    except pa.ArrowInvalid:
-        if not (pa.types.is_string(array.type) and getattr(target, "tz", None)):
-            raise
-        return array.cast(pa.timestamp(target.unit)).cast(target)
+def _family(arrow: pa.DataType) -> str:
+    if pa.types.is_timestamp(arrow):
+        return "zoned" if arrow.tz else "timestamp"
+    return next((name for name, accepts in _FAMILIES.items() if accepts(arrow)), str(arrow))
 
 
 def _kinds(values: Sequence[object]) -> set[type]:
-    exact = set(map(type, values)) - {NoneType}
+    exact = set(map(type, values)) - {type(None)}
     return {_kind(cls) for cls in exact}
 
 

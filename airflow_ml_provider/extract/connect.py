@@ -51,27 +51,34 @@ class Connection:
     extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
-def connector(conn_id: str, secret: str) -> Callable[[], Any]:
-    """Give what opens the connection, as ``DbapiSource`` takes it.
+def from_airflow(connection: Any) -> Connection:
+    """Give the fields of Airflow's own connection."""
+    return Connection(
+        kind=_kind(connection.conn_type or ""),
+        host=connection.host or "",
+        port=connection.port,
+        login=connection.login,
+        password=connection.password,
+        schema=connection.schema or "",
+        extra=dict(connection.extra_dejson),
+    )
+
+
+def connector(conn_id: str, connection: Connection) -> Callable[[], Any] | None:
+    """Give what opens the connection, as the sources take it; None for a type only ADBC can open.
 
     SQLite, PostgreSQL (psycopg2 or psycopg) and MySQL (mysqlclient or PyMySQL), with whichever
     driver is installed. Options come from the URI's query or from ``extra``.
 
-    :raises BadConnection: the secret can't be read, the type is another one, or no driver is there.
+    :raises BadConnection: the connection needs Airflow, or no driver is there.
     """
-    connection = parse(conn_id, secret)
-    if connection.kind not in _OPENERS:
-        known = ", ".join(_OPENERS)
-        raise BadConnection(
-            f"connection {conn_id!r}: its type is {connection.kind!r}; a job without Airflow "
-            f"opens {known}"
-        )
     if str(connection.extra.get("iam", "")).lower() not in ("", "false"):
         raise BadConnection(
             f"connection {conn_id!r}: extra iam=true is not supported in a job without Airflow; "
             "give a login and a password"
         )
-    return _OPENERS[connection.kind](conn_id, connection)
+    opens = _OPENERS.get(connection.kind)
+    return opens(conn_id, connection) if opens else None
 
 
 def parse(conn_id: str, secret: str) -> Connection:

@@ -2,38 +2,29 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-
-from airflow_ml_provider.extract.arrow_types import (
-    FIT_ERRORS,
-    TYPE_NAMES,
-    fit_error,
-    infer,
-    is_numeric,
-    parse_type,
-    postgres_type,
-    to_array,
-    type_name,
-)
-from airflow_ml_provider.extract.driver import Driver, driver_errors
-from airflow_ml_provider.extract.errors import BadQuery, EmptyResult, TypeMismatch, UnknownType
-from airflow_ml_provider.extract.source import BATCH_BYTES, Rows
+from airflow_ml_provider.extract import mysql
+from airflow_ml_provider.extract.arrow_types import to_array
+from airflow_ml_provider.extract.columns import FIRST_ROWS, batch_of, first_rows, names_of
+from airflow_ml_provider.extract.postgres import PostgresSource
+from airflow_ml_provider.extract.session import Session, session
+from airflow_ml_provider.extract.source import BATCH_BYTES, Rows, one_stream
+from airflow_ml_provider.extract.statement import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
+    import pyarrow as pa
+
+    from airflow_ml_provider.extract.columns import Row
+    from airflow_ml_provider.extract.mysql import Described
     from airflow_ml_provider.extract.selection import Selection
 
-_FIRST_ROWS = 1_024
 _MAX_ROWS = 16_384
-_INFERENCE_ROWS = 32_768
-_SHOWN_CHARACTERS = 100
-
-_Rows = list[tuple[Any, ...]]
+_AFTER = "airflow_ml_after"
 
 
 @dataclass(frozen=True)
@@ -41,15 +32,20 @@ class DbapiSource:
     """The rows of a selection, over a DB-API connection of its own.
 
     ``connect`` is e.g. a hook's ``get_conn``; the connection is closed without a commit. Types that
-    the selection's ``columns`` don't give come from PostgreSQL or else from the first 32,768 rows'
-    values. All columns are nullable.
+    the selection's ``columns`` don't give come from the database where it is MySQL or PostgreSQL,
+    and else from the first 32,768 rows' values. All columns are nullable.
 
     psycopg2, psycopg, MySQLdb, PyMySQL, mysql-connector and sqlite3 stream; another driver does
     if its plain cursor does.
+
+    :raises BadQuery: more than one partition is asked for.
     """
 
     selection: Selection
     connect: Callable[[], Any]
+
+    def __post_init__(self) -> None:
+        one_stream(self.selection)
 
     @property
     def name(self) -> str:
@@ -70,116 +66,82 @@ class DbapiSource:
         :raises UnknownType: a column's type is unknown; the message names all such columns.
         :raises TypeMismatch: while reading, a value does not fit its column's type.
         """
-        with driver_errors(self.name):
-            connection = self.connect()
-        try:
-            driver = Driver.of(type(connection))
-            if driver is None:
-                raise BadQuery(f"{self.name}: {type(connection)} is no DB-API connection")
-            statement = self.selection.statement(
-                driver.paramstyle, mysql=driver.mysql, escape_percent=driver.escape_percent
-            )
-            with driver_errors(self.name):
-                cursor = driver.cursor(connection)
-                driver.execute(cursor, statement)
-            schema, batches = self._reader(driver, cursor, batch_bytes)
+        with session(self.name, self.connect) as opened:
+            if opened.driver.postgres:  # of a type that is not called so
+                with self._postgres().open(batch_bytes) as rows:
+                    yield rows
+                return
+            sends_text = mysql.sends_text(opened.driver)
+            described = mysql.describe(opened, self.selection) if sends_text else None
+            schema, batches = self._reader(opened, described, batch_bytes)
             yield Rows(schema, (lambda: nullcontext(batches),))
-        finally:
-            # An error in here would hide the real one, and all rows were read otherwise.
-            with suppress(Exception):
-                connection.close()
+
+    def highest(self, column: str, after: object | None) -> tuple[object | None, int]:
+        """Give the largest value of a column above ``after``, and how many rows have none."""
+        whole = replace(self.selection, window=None)
+        with session(self.name, self.connect) as opened:
+            driver = opened.driver
+            if driver.postgres:
+                return self._postgres().highest(column, after)
+            if mysql.sends_text(driver):
+                opened.call(mysql.settle, driver, opened.connection)
+            name = quoted(column, mysql=driver.mysql)
+            bounds = ([f"{name} > :{_AFTER}"], {_AFTER: after}) if after is not None else ([], {})
+
+            def single(select: str, where: list[str], values: dict[str, Any]) -> Any:
+                statement = whole.statement(
+                    driver.paramstyle,
+                    mysql=driver.mysql,
+                    escape_percent=driver.escape_percent,
+                    select=select,
+                    where=where,
+                    values=values,
+                )
+                cursor = driver.cursor(opened.connection)
+                driver.execute(cursor, statement)
+                (row,) = cursor.fetchall()
+                cursor.close()
+                return row[0]
+
+            nulls = opened.call(single, "count(*)", [f"{name} is null"], {})
+            return opened.call(single, f"max({name})", *bounds), int(nulls)
+
+    def _postgres(self) -> PostgresSource:
+        return PostgresSource(self.selection, self.connect)
 
     def _reader(
-        self, driver: Driver, cursor: Any, batch_bytes: int
+        self, opened: Session, described: Described | None, batch_bytes: int
     ) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
-        # psycopg2 describes a server-side cursor's columns only once rows were fetched.
-        rows = self._fetch(cursor, _FIRST_ROWS)
-        if cursor.description is None:
-            raise BadQuery(f"{self.name}: the query returns no rows, not even none; give a select")
-        names = [column[0] for column in cursor.description]
-        if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise BadQuery(f"{self.name}: columns occur twice in the result: {', '.join(twice)}")
-        types, problems = self._known_types(driver, names, cursor.description)
-        wrong = bool(problems)
-        wanted = [index for index, name in enumerate(names) if name not in types]
-        fresh = rows
-        while wanted := [i for i in wanted if all(row[i] is None for row in fresh)]:
-            if len(rows) >= _INFERENCE_ROWS or not (fresh := self._fetch(cursor, _FIRST_ROWS)):
-                break
-            rows += fresh
-        for index, name in enumerate(names):
-            if name not in types:
-                types[name], problem = infer([row[index] for row in rows])
-                problems += [f"{name} {problem}"] if problem else []
-        if problems:
-            kind = UnknownType if rows or wrong else EmptyResult
-            lines = "".join(f"\n  - {problem}" for problem in problems)
-            raise kind(
-                f"{self.name}: not every column has a type; mend: name it in columns, "
-                f"e.g. {{'amount': 'decimal128(12, 2)'}}, or cast in the query{lines}"
-            )
-        schema = pa.schema([(name, types[name]) for name in names])
-        return schema, self._batches(cursor, schema, rows, batch_bytes)
+        driver = opened.driver
+        statement = self.selection.statement(
+            driver.paramstyle,
+            mysql=driver.mysql,
+            escape_percent=driver.escape_percent,
+            select=described.select if described else "*",
+        )
+        cursor = opened.call(driver.cursor, opened.connection, text=described is not None)
+        opened.call(driver.execute, cursor, statement)
 
-    def _fetch(self, cursor: Any, count: int) -> _Rows:
-        with driver_errors(self.name):
-            return list(cursor.fetchmany(count))
+        def fetch(count: int) -> list[Row]:
+            return list(opened.call(cursor.fetchmany, count))
 
-    def _known_types(
-        self, driver: Driver, names: list[str], description: Sequence[Any]
-    ) -> tuple[dict[str, pa.DataType | None], list[str]]:
-        problems: list[str] = []
-        given: dict[str, pa.DataType | None] = {}
-        for name, text in self.selection.columns.items():
-            arrow = parse_type(text)
-            if name not in names:
-                problems.append(f"{name} is not in the result ({', '.join(names)})")
-            elif arrow is None:
-                problems.append(f"{name}: {text!r} is not one of {TYPE_NAMES}")
-            given[name] = arrow
-        rest = [c for c in description if c.name not in given] if driver.postgres else []
-        for column in rest:
-            arrow = postgres_type(column)
-            if arrow is not None:
-                given[column.name] = arrow
-            elif is_numeric(column):
-                problems.append(f"{column.name} is numeric without a precision of 38 or less")
-                given[column.name] = None
-        return given, problems
+        rows = fetch(FIRST_ROWS)
+        names = names_of(self.name, cursor.description)
+        known = described.types if described else None
+        unknown = described.problems if described else None
+        schema, rows = first_rows(
+            self.selection, names, fetch, known=known, unknown=unknown, rows=rows
+        )
+        convert = mysql.from_text if described else to_array
 
-    def _batches(
-        self, cursor: Any, schema: pa.Schema, rows: _Rows, batch_bytes: int
-    ) -> Iterator[pa.RecordBatch]:
-        row_number = 1
-        while rows:
-            arrays = [
-                self._array(field, values, row_number)
-                for field, values in zip(schema, zip(*rows, strict=True), strict=True)
-            ]
-            batch = pa.RecordBatch.from_arrays(arrays, schema=schema)
-            yield batch
-            row_number += len(rows)
-            # Wide rows come in smaller batches, so that memory stays bounded.
-            fitting = batch_bytes * len(rows) // max(1, batch.nbytes)
-            rows = self._fetch(cursor, max(1, min(_MAX_ROWS, fitting)))
+        def batches() -> Iterator[pa.RecordBatch]:
+            fetched, row_number = rows, 1
+            while fetched:
+                batch = batch_of(self.name, schema, fetched, row_number, convert)
+                yield batch
+                row_number += len(fetched)
+                # Wide rows come in smaller batches, so that memory stays bounded.
+                fitting = batch_bytes * len(fetched) // max(1, batch.nbytes)
+                fetched = fetch(max(1, min(_MAX_ROWS, fitting)))
 
-    def _array(self, column: pa.Field, values: Sequence[object], row_number: int) -> pa.Array:
-        try:
-            return to_array(values, column.type)
-        except FIT_ERRORS as error:
-            self._mismatch(column, values, row_number, error)
-
-    def _mismatch(
-        self, column: pa.Field, values: Sequence[object], row_number: int, cause: Exception
-    ) -> NoReturn:
-        where = f"rows {row_number} to {row_number + len(values) - 1}"
-        for offset, value in enumerate(values):
-            if error := fit_error(value, column.type):
-                shown = repr(value)[:_SHOWN_CHARACTERS]
-                where = f"row {row_number + offset}, {shown} ({type(value).__name__})"
-                cause = error
-                break
-        raise TypeMismatch(
-            f"{self.name}: column {column.name}, {where} does not fit {type_name(column.type)}: "
-            f"{cause}; mend: another type in columns, or a cast in the query"
-        ) from cause
+        return schema, batches()

@@ -76,25 +76,20 @@ class Driver:
 
     @property
     def postgres(self) -> bool:
-        """Whether type codes are PostgreSQL's OIDs."""
+        """Whether the driver is one of those that `PostgresSource` knows."""
         return self.name in _POSTGRES
 
-    def cursor(self, connection: Any) -> Any:
+    def cursor(self, connection: Any, *, text: bool = False) -> Any:
         """Open a cursor that streams and whose rows are tuples.
 
-        A plain cursor of PostgreSQL's and MySQL's drivers would hold the whole result.
+        A plain cursor of MySQL's drivers would hold the whole result.
+
+        :param text: take what the server sends, if it is mysql-connector's.
         """
-        if self.postgres:
-            # A server-side cursor lives in a transaction.
-            if connection.autocommit:
-                connection.autocommit = False
-            if self.name == "psycopg":
-                rows = import_module("psycopg.rows").tuple_row
-                return connection.cursor("airflow_ml_extract", row_factory=rows)
-            extensions = import_module("psycopg2.extensions")
-            return connection.cursor("airflow_ml_extract", cursor_factory=extensions.cursor)
         if self.name in ("MySQLdb", "pymysql"):
             return connection.cursor(import_module(f"{self.name}.cursors").SSCursor)
+        if self.name == "mysql.connector":
+            return connection.cursor(raw=text, buffered=False, dictionary=False)
         cursor = connection.cursor()
         if self.name == "sqlite3":
             cursor.row_factory = None
@@ -105,8 +100,7 @@ class Driver:
         if statement.values is None:
             cursor.execute(statement.text)
         elif self.name == "sqlite3":
-            # SQLite knows no times, and Python is about to drop its own conversion of them.
-            cursor.execute(statement.text, tuple(map(_sqlite_value, statement.values)))
+            cursor.execute(statement.text, tuple(map(sqlite_value, statement.values)))
         else:
             cursor.execute(statement.text, statement.values)
 
@@ -144,7 +138,10 @@ def _is_query_fault(driver: Driver, error: Exception) -> bool:
     return isinstance(error, faults)
 
 
-def _sqlite_value(value: object) -> object:
+def sqlite_value(value: object) -> object:
+    """Give what SQLite stores: it knows no times, and Python is about to drop its own texts."""
+    if isinstance(value, bool):
+        return int(value)
     if isinstance(value, datetime):
         return value.isoformat(sep=" ")
     return value.isoformat() if isinstance(value, date) else value

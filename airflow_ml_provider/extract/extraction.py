@@ -3,105 +3,152 @@
 from __future__ import annotations
 
 import logging
-import re
+from contextlib import ExitStack
 from datetime import datetime, timezone
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from airflow_ml_provider.extract.arrow_types import type_name
-from airflow_ml_provider.extract.errors import BadDestination
+from airflow_ml_provider.extract.attempt import Attempt
+from airflow_ml_provider.extract.drift import fitted
+from airflow_ml_provider.extract.errors import NoRows
 from airflow_ml_provider.extract.location import Location, s3_errors
-from airflow_ml_provider.extract.manifest import (
-    Column,
-    Manifest,
-    delete_manifest,
-    write_manifest,
-)
-from airflow_ml_provider.extract.sink import ParquetSink
+from airflow_ml_provider.extract.manifest import Column, DataFile, Manifest, Partition
+from airflow_ml_provider.extract.memory import DEFAULT_MEMORY_MB, Memory
+from airflow_ml_provider.extract.row_groups import RowGroups
+from airflow_ml_provider.extract.sink import ParquetSink, Upload
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from airflow_ml_provider.extract.checks import Checks
+    from airflow_ml_provider.extract.drift import Drift
     from airflow_ml_provider.extract.source import Source
 
 log = logging.getLogger(__name__)
 
-_FILE = "part-00000.parquet"
-_FILES = re.compile(r"part-\d{5}\.parquet")
 _LOG_SECONDS = 5.0
 
 
 def extract(
-    source: Source, uri: str, *, client: Any, options: Mapping[str, str] | None = None
+    source: Source,
+    uri: str,
+    *,
+    client: Callable[[], Any],
+    options: Mapping[str, str] | None = None,
+    memory_mb: int = DEFAULT_MEMORY_MB,
+    partition_by: str | None = None,
+    checks: Checks | None = None,
+    drift: Drift | None = None,
+    allow_empty: bool = True,
 ) -> Manifest:
-    """Write the rows of ``source`` as ``<uri>/part-00000.parquet``, then ``<uri>/_manifest.json``.
+    """Write the rows of ``source`` as ``<uri>/part-00000.parquet`` and its manifest.
 
-    An earlier extract under ``uri`` is replaced: it stays whole while rows are read, loses its
-    manifest just before the new file takes its place, and its other files after that. No rows make
-    an empty file, if all types are known; ``rows`` of the manifest tells.
+    An earlier extract under ``uri`` stays whole until the new one takes its place in one moment;
+    see `manifest` for what readers may rely on. No rows make an empty file, if all types are known;
+    ``rows`` of the manifest tells.
 
     :param source: where the rows come from.
     :param uri: ``s3://bucket/prefix``, with or without a slash at its end.
-    :param client: a boto3 S3 client. It needs ``s3:PutObject``, ``s3:DeleteObject``,
-        ``s3:ListBucket`` and ``s3:AbortMultipartUpload``.
+    :param client: makes a boto3 S3 client, when rows are on their way. It needs
+        ``s3:GetObject``, ``s3:PutObject``, ``s3:DeleteObject``, ``s3:AbortMultipartUpload``,
+        ``s3:ListBucket`` and ``s3:ListBucketMultipartUploads``.
     :param options: further fields of ``PutObject`` and ``CreateMultipartUpload``, e.g.
         ``ServerSideEncryption`` and ``SSEKMSKeyId``.
+    :param memory_mb: what it may take above the idle process; see `memory`.
+    :param partition_by: the column whose least and greatest value the manifest holds.
+    :param checks: what must hold of the rows before they are published.
+    :param drift: compares the columns with those of the run before.
+    :param allow_empty: without it, no rows are an error and nothing is published.
     :raises ExtractError: see `extract.errors`; ``retryable`` says whether another attempt can help.
     """
     destination = Location.parse(uri)
-    options = options or {}
-    started_at = datetime.now(timezone.utc)
-    with s3_errors(destination):
-        with (
-            source.open() as reader,
-            ParquetSink(client, destination, _FILE, reader.schema, options) as sink,
-        ):
-            started = logged = monotonic()
-            for stream in reader.streams:
-                with stream() as batches:
-                    for batch in batches:
-                        sink.write(batch)
-                        if monotonic() - logged >= _LOG_SECONDS:
-                            logged = monotonic()
-                            _log(source.name, sink, logged - started)
-            file = sink.complete(before_visible=lambda: delete_manifest(client, destination))
-        _log(source.name, sink, monotonic() - started)
-        _delete_stale(client, destination, keep=file.key)
-        manifest = Manifest(
-            source=source.name,
-            query_sha256=source.query_sha256,
-            columns=tuple(Column(f.name, type_name(f.type), f.nullable) for f in reader.schema),
-            files=(file,),
-            started_at=started_at,
-            finished_at=datetime.now(timezone.utc),
+    memory = Memory(memory_mb)
+    started_at, started = datetime.now(timezone.utc), monotonic()
+    with s3_errors(destination), ExitStack() as outer:
+        with ExitStack() as stack:
+            row_groups = stack.enter_context(RowGroups())
+            rows = stack.enter_context(source.open(memory.batch_bytes))
+            group_bytes = memory.row_group_bytes(len(rows.streams))
+            tables = stack.enter_context(row_groups.reading(rows.streams, group_bytes))
+            # The database is busy from here on, while S3 is looked for.
+            s3 = client()
+            attempt = outer.enter_context(Attempt(s3, destination, options or {}, started))
+            schema = drift.answer(rows.schema) if drift else rows.schema
+            if checks:
+                checks.start(schema)
+            upload = Upload(s3, attempt.upload, memory.part_bytes)
+            sink = stack.enter_context(ParquetSink(upload, schema))
+            progress = _Progress(source.name, sink)
+            for read in tables:
+                table = fitted(read, schema)
+                if checks:
+                    for batch in table.to_batches():
+                        checks.add(batch)
+                sink.write(table)
+                # Its memory is free while the next one is waited for.
+                del read, table
+                progress.tell()
+            if not sink.rows and not allow_empty:
+                raise NoRows(f"{source.name} gave no rows; nothing is published")
+            if checks:
+                checks.finish(sink.rows)
+            footer = sink.finish()
+        progress.tell(now=True)
+        manifest = attempt.publish(
+            upload.parts,
+            Manifest(
+                source=source.name,
+                attempt=attempt.name,
+                query_sha256=source.query_sha256,
+                columns=tuple(Column(f.name, type_name(f.type), f.nullable) for f in schema),
+                files=(DataFile(attempt.key, sink.rows, sink.size_bytes, etag=""),),
+                partition=_partition(footer, schema, partition_by),
+                started_at=started_at,
+                finished_at=datetime.now(timezone.utc),
+            ),
         )
-        write_manifest(client, destination, manifest, options)
+    if drift:
+        drift.published(schema)
     return manifest
 
 
-def _log(name: str, sink: ParquetSink, seconds: float) -> None:
-    log.info(
-        "%s: %s rows, %.1f MB of Parquet in %.0f s (%s rows/s, %.1f MB/s)",
-        name,
-        f"{sink.rows:,}",
-        sink.size_bytes / 1e6,
-        seconds,
-        f"{sink.rows / max(seconds, 1e-3):,.0f}",
-        sink.size_bytes / 1e6 / max(seconds, 1e-3),
-    )
+def _partition(footer: pq.FileMetaData, schema: pa.Schema, column: str | None) -> Partition | None:
+    """Find the column's least and greatest value, which Parquet's footer has for each row group."""
+    if column is None or column not in schema.names:
+        return None
+    ranges = []
+    for group in map(footer.row_group, range(footer.num_row_groups)):
+        chunks = map(group.column, range(group.num_columns))
+        found = [chunk.statistics for chunk in chunks if chunk.path_in_schema == column]
+        ranges += [(one.min, one.max) for one in found if one and one.has_min_max]
+    if not ranges:
+        return Partition(column, None, None)
+    return Partition(column, str(min(least for least, _ in ranges)), str(max(m for _, m in ranges)))
 
 
-def _delete_stale(client: Any, destination: Location, keep: str) -> None:
-    pages = client.get_paginator("list_objects_v2").paginate(
-        Bucket=destination.bucket, Prefix=destination.key("part-")
-    )
-    for page in pages:
-        keys = [item["Key"] for item in page.get("Contents", ())]
-        # Only what an extract wrote: other objects under the prefix are somebody else's.
-        ours = [key for key in keys if _FILES.fullmatch(key[len(destination.key("")) :])]
-        if stale := [{"Key": key} for key in ours if key != keep]:
-            answer = client.delete_objects(
-                Bucket=destination.bucket, Delete={"Objects": stale, "Quiet": True}
-            )
-            if errors := answer.get("Errors"):
-                raise BadDestination(f"{destination}: could not delete earlier files: {errors}")
+class _Progress:
+    def __init__(self, name: str, sink: ParquetSink) -> None:
+        self._name = name
+        self._sink = sink
+        self._started = self._told = monotonic()
+
+    def tell(self, *, now: bool = False) -> None:
+        """Log how far it is, every few seconds."""
+        if not now and monotonic() - self._told < _LOG_SECONDS:
+            return
+        self._told = monotonic()
+        seconds = max(self._told - self._started, 1e-3)
+        megabytes = self._sink.size_bytes / 1e6
+        log.info(
+            "%s: %s rows, %.1f MB of Parquet in %.0f s (%s rows/s, %.1f MB/s)",
+            self._name,
+            f"{self._sink.rows:,}",
+            megabytes,
+            seconds,
+            f"{self._sink.rows / seconds:,.0f}",
+            megabytes / seconds,
+        )

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
-from airflow_ml_provider.extract.errors import BadDestination, DestinationUnavailable
+from airflow_ml_provider.extract.errors import (
+    BadDestination,
+    DestinationUnavailable,
+    Superseded,
+)
 from airflow_ml_provider.jobs.s3_uri import split_s3_uri
 
 if TYPE_CHECKING:
@@ -21,6 +25,8 @@ _TRANSIENT = frozenset(
     # A task's temporary credentials are new on its next attempt.
     | {"ExpiredToken", "ExpiredTokenException", "RequestTimeTooSkewed"}
 )
+# An upload that was aborted, and a condition that no longer holds.
+_SUPERSEDED = frozenset({"ConditionalRequestConflict", "NoSuchUpload", "PreconditionFailed"})
 
 
 @dataclass(frozen=True)
@@ -53,14 +59,28 @@ class Location:
         return f"s3://{self.bucket}/{self.prefix}"
 
 
+def listed(client: Any, location: Location, start: str) -> dict[str, str]:
+    """Give the ETags by name of the objects whose name under the prefix begins with ``start``."""
+    pages = client.get_paginator("list_objects_v2").paginate(
+        Bucket=location.bucket, Prefix=location.key(start)
+    )
+    root = len(location.key(""))
+    return {item["Key"][root:]: item["ETag"] for page in pages for item in page.get("Contents", ())}
+
+
 @contextmanager
 def s3_errors(location: Location) -> Iterator[None]:
-    """Raise botocore's errors as `DestinationUnavailable` or `BadDestination`."""
+    """Raise botocore's errors as `DestinationUnavailable`, `Superseded` or `BadDestination`."""
     try:
         yield
     except ClientError as error:
         code = error.response["Error"]["Code"]
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        if code in _SUPERSEDED:
+            raise Superseded(
+                f"{location}: another attempt to write it has begun or ended meanwhile; "
+                f"this one is not published ({code})"
+            ) from error
         kind = (
             DestinationUnavailable
             if code in _TRANSIENT or status >= 500  # noqa: PLR2004  HTTP's server errors

@@ -1,37 +1,44 @@
-"""The manifest of an extract: written last, it says that the data is complete.
+"""The manifest of an extract, and how its readers find the one of the data that lies there.
 
-What a reader may rely on, where ``<prefix>/_manifest.json`` exists:
+What is under the prefix of an extract:
 
-- All files that it names are complete, and together they are the result of one query that ran to
-  its end. ``rows`` and ``size_bytes`` are theirs; no other ``part-*.parquet`` lies beside them.
-- Every file has the schema of ``columns``, in that order; an equal ``schema_sha256`` means an equal
-  schema.
-- A file is unchanged since then as long as its ETag is the manifest's: get it with ``IfMatch`` to
-  be certain while somebody may extract to the same prefix again.
+- ``part-00000.parquet``: all rows, in one object. It appears, or takes the place of an earlier
+  one, in one moment, and carries the name of the attempt that wrote it as metadata. So whoever
+  reads the plain prefix sees one result, whole.
+- ``_attempts/<attempt>.json``: the manifest of that attempt, written before its object appears.
+- ``_manifest.json``: the same with the object's ETag, written after it.
 
-Where none exists, the extract has not finished, or is just being replaced; don't read the files.
-An extract that fails while it reads leaves an earlier one and its manifest as they were. Two
-extracts to one prefix at the same time are not kept apart: the ETags tell.
+`read_manifest` gives the manifest whose attempt is the object's, also where a process was killed
+between the two. Then ``rows``, ``columns`` and ``partition`` are those of the object, as long as
+its ETag is the manifest's: get it with ``IfMatch`` to be certain while somebody may extract to the
+same prefix again. An equal ``schema_sha256`` means an equal schema.
 
-The name starts with ``_``, so Spark, pandas and pyarrow pass over it when they read the prefix.
+Names that start with ``_`` are passed over by Spark, pandas and pyarrow when they read a prefix.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields
+import time
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime, timezone
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
+
+from botocore.exceptions import ClientError
 
 from airflow_ml_provider.extract.errors import ManifestInvalid, ManifestMissing
-from airflow_ml_provider.extract.location import Location, s3_errors
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from airflow_ml_provider.extract.location import Location, listed, s3_errors
 
 NAME = "_manifest.json"
-FORMAT_VERSION = 1
+FILE = "part-00000.parquet"
+FORMAT_VERSION = 2
+
+# The codes of GetObject, and of HeadObject, whose answers have no body.
+_MISSING = frozenset({"404", "NoSuchKey"})
+_HIDDEN = frozenset({"403", "AccessDenied"})
+_LOOKS = 5
+_LOOK_SECONDS = 0.2
 
 _R = TypeVar("_R", "Column", "DataFile")
 _SCALARS: dict[Any, type] = {"str": str, "int": int, "bool": bool}
@@ -57,17 +64,28 @@ class DataFile:
 
 
 @dataclass(frozen=True)
+class Partition:
+    """The partition column, and its least and greatest value as text; None if all are NULL."""
+
+    column: str
+    minimum: str | None
+    maximum: str | None
+
+
+@dataclass(frozen=True)
 class Manifest:
-    """What was extracted, from where and when.
+    """What was extracted, from where and when, and by which attempt.
 
     ``source`` is the connection's id. ``query_sha256`` is the hash of the query's text, which holds
     no values. The times are UTC.
     """
 
     source: str
+    attempt: str
     query_sha256: str
     columns: tuple[Column, ...]
     files: tuple[DataFile, ...]
+    partition: Partition | None
     started_at: datetime
     finished_at: datetime
 
@@ -116,9 +134,11 @@ class Manifest:
         problems: list[str] = []
         manifest = cls(
             source=_scalar(document, "source", str, problems),
+            attempt=_scalar(document, "attempt", str, problems),
             query_sha256=_scalar(document, "query_sha256", str, problems),
             columns=_records(document, "columns", Column, problems),
             files=_records(document, "files", DataFile, problems),
+            partition=_partition(document, problems),
             started_at=_time(document, "started_at", problems),
             finished_at=_time(document, "finished_at", problems),
         )
@@ -133,46 +153,57 @@ class Manifest:
         return manifest
 
 
-def read_manifest(client: Any, uri: str) -> Manifest:
-    """Read the manifest of the prefix ``uri`` (``s3://bucket/prefix``) with a boto3 S3 client.
+def attempt_name(attempt: str) -> str:
+    """Give the name under the prefix of an attempt's own manifest."""
+    return f"_attempts/{attempt}.json"
 
-    :raises ManifestMissing: there is none.
-    :raises ManifestInvalid: it can't be read.
+
+def read_manifest(client: Any, uri: str) -> Manifest:
+    """Read the manifest of what lies under ``uri`` (``s3://bucket/prefix``) with a boto3 S3 client.
+
+    It needs ``s3:GetObject``; without ``s3:ListBucket`` a missing extract is a `BadDestination`.
+
+    :raises ManifestMissing: nothing was published there.
+    :raises ManifestInvalid: what lies there is not an extract's, or its manifest can't be read.
     :raises BadDestination: the URI is malformed, or S3 refuses.
     :raises DestinationUnavailable: S3 can't be reached now.
     """
     location = Location.parse(uri)
     with s3_errors(location):
-        try:
-            answer = client.get_object(Bucket=location.bucket, Key=location.key(NAME))
-        except client.exceptions.NoSuchKey:
-            raise ManifestMissing(
-                f"{location.key(NAME)} is not in bucket {location.bucket}: "
-                "the extract has not finished, or failed"
-            ) from None
-        text = answer["Body"].read()
+        for look in range(_LOOKS):
+            time.sleep(_LOOK_SECONDS if look else 0)
+            head = _unless_missing(client.head_object, location, FILE)
+            if head is None:
+                raise ManifestMissing(f"{location}: nothing was published there")
+            attempt = head["Metadata"].get("attempt", "")
+            for name in (NAME, attempt_name(attempt)):
+                answer = _unless_missing(client.get_object, location, name)
+                manifest = answer and _parsed(answer["Body"].read(), f"{location}/{name}")
+                if manifest and manifest.attempt == attempt:
+                    (file,) = manifest.files
+                    return replace(manifest, files=(replace(file, etag=head["ETag"]),))
+            # Otherwise another result was published while this one was looked at.
+    raise ManifestInvalid(f"{location}: {FILE} has no manifest; it is not an extract's own")
+
+
+def _unless_missing(get: Any, location: Location, name: str) -> dict[str, Any] | None:
+    try:
+        answer: dict[str, Any] = get(Bucket=location.bucket, Key=location.key(name))
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        # Without the right to list a whole bucket, S3 hides that nothing is there:
+        # https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
+        if code in _MISSING or (code in _HIDDEN and not listed(get.__self__, location, name)):
+            return None
+        raise
+    return answer
+
+
+def _parsed(text: bytes, place: str) -> Manifest:
     try:
         return Manifest.from_json(text)
     except ManifestInvalid as error:
-        raise ManifestInvalid(f"{location}/{NAME}: {error}") from error
-
-
-def write_manifest(
-    client: Any, location: Location, manifest: Manifest, options: Mapping[str, str]
-) -> None:
-    """Publish: the last act of an extract. ``options`` are further fields of ``PutObject``."""
-    client.put_object(
-        Bucket=location.bucket,
-        Key=location.key(NAME),
-        Body=manifest.to_json().encode(),
-        ContentType="application/json",
-        **options,
-    )
-
-
-def delete_manifest(client: Any, location: Location) -> None:
-    """Withdraw what was published, before its files change."""
-    client.delete_object(Bucket=location.bucket, Key=location.key(NAME))
+        raise ManifestInvalid(f"{place}: {error}") from error
 
 
 def _scalar(record: Any, name: str, kind: type, problems: list[str]) -> Any:
@@ -191,6 +222,17 @@ def _records(document: Any, name: str, kind: type[_R], problems: list[str]) -> t
         kind(**{f.name: _scalar(record, f.name, _SCALARS[f.type], problems) for f in fields(kind)})
         for record in value
     )
+
+
+def _partition(document: Any, problems: list[str]) -> Partition | None:
+    value = document.get("partition")
+    if value is None:
+        return None
+    names = {field.name for field in fields(Partition)}
+    if not (isinstance(value, dict) and names == value.keys()):
+        problems.append(f"partition is {value!r}, not an object of {', '.join(sorted(names))}")
+        return None
+    return Partition(**value)
 
 
 def _time(document: Any, name: str, problems: list[str]) -> datetime:

@@ -20,7 +20,7 @@ _UPTO = "airflow_ml_upto"
 
 @dataclass(frozen=True)
 class Window:
-    """The rows whose ``column`` is above ``after`` (None: any) and at most ``upto``."""
+    """Rows whose ``column`` is above ``after`` (None: any) and at most ``upto`` (None: no rows)."""
 
     column: str
     after: object
@@ -62,6 +62,11 @@ class Selection:
     def query_sha256(self) -> str:
         """The fingerprint of the query's text or the table's name; no value is in it."""
         return sha256((self.query or f"table {self.table}").encode()).hexdigest()
+
+    @property
+    def definition_sha256(self) -> str:
+        """The fingerprint of what decides the result's columns: the query and the given types."""
+        return sha256(f"{self.query_sha256} {sorted(self.columns.items())}".encode()).hexdigest()
 
     def statement(
         self,
@@ -110,6 +115,8 @@ class Selection:
     def _window(self, *, mysql: bool) -> tuple[dict[str, object], list[str]]:
         if self.window is None:
             return {}, []
+        if self.window.upto is None:  # there was nothing to claim
+            return {}, ["1 = 0"]
         column = quoted(self.window.column, mysql=mysql)
         values, conditions = {_UPTO: self.window.upto}, [f"{column} <= :{_UPTO}"]
         if self.window.after is not None:

@@ -5,11 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from airflow_ml_provider.extract.errors import BadQuery
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
     import pyarrow as pa
+
+    from airflow_ml_provider.extract.selection import Selection
 
     Stream = Callable[[], AbstractContextManager[Iterator[pa.RecordBatch]]]
 
@@ -40,3 +44,19 @@ class Source(Protocol):
 
     def open(self, batch_bytes: int = BATCH_BYTES) -> AbstractContextManager[Rows]:
         """Start reading; batches hold about ``batch_bytes``. Leaving the context ends it."""
+
+    def highest(self, column: str, after: object | None) -> tuple[object | None, int]:
+        """Give the column's largest value above ``after``, and how many rows have none (NULL)."""
+
+
+def one_stream(selection: Selection) -> None:
+    """See to it that no database is asked for partitions that can't be one snapshot.
+
+    :raises BadQuery: more than one partition is asked for.
+    """
+    if selection.partitions > 1:
+        raise BadQuery(
+            f"{selection.name}: partitions={selection.partitions}: its connections can't share one "
+            "snapshot, so rows that change meanwhile could be read twice or never; only PostgreSQL "
+            "can; mend: partitions=1, or extracts of their own with a range each in the query"
+        )

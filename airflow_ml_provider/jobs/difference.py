@@ -18,13 +18,13 @@ def differing(asked: Any, found: Any, path: str = "") -> tuple[str, ...]:
             for key, value in sorted(asked.items())
             for name in differing(value, found.get(key), f"{path}.{key}" if path else str(key))
         )
-    if isinstance(asked, list | tuple) and isinstance(found, list | tuple):
+    if isinstance(asked, (list, tuple)) and isinstance(found, (list, tuple)):
         if len(asked) != len(found):
             return (path,)
         return tuple(
             name
-            for index, (one, other) in enumerate(zip(asked, found, strict=True))
-            for name in differing(one, other, f"{path}[{index}]")
+            for index, one in enumerate(asked)
+            for name in differing(one, found[index], f"{path}[{index}]")
         )
     same = asked == found or (not asked and not found)
     return () if same else (path,)

@@ -177,7 +177,7 @@ def is_transient(error: BaseException) -> bool:
     The codes are those of https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html
     and what Glue answers while another run or change of the same job is under way.
     """
-    if isinstance(error, RetryLaterError | ConnectionError | TimeoutError):
+    if isinstance(error, (RetryLaterError, ConnectionError, TimeoutError)):
         return True
     status = _response(error).get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if status == _TOO_MANY_REQUESTS or status >= _SERVER_ERROR:
@@ -195,7 +195,7 @@ def is_permanent(error: BaseException) -> bool:
 
     A full quota or a conflict is neither permanent nor transient: a later try may get through.
     """
-    if isinstance(error, JobNotFoundError | TokensExhaustedError):
+    if isinstance(error, (JobNotFoundError, TokensExhaustedError)):
         return True
     return error_code(error) in _PERMANENT_CODES and not is_transient(error)
 

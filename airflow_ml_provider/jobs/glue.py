@@ -59,7 +59,8 @@ class GlueJobRuns:
     A request is StartJobRun's, and may hold ``Definition``: CreateJob's request without its name,
     from which a missing job is defined. Its script is given to every run as ``--scriptLocation``,
     so that two versions of a script don't overwrite each other in the one definition. What a run
-    can't override (role, Glue version, command, concurrent runs) is updated where it differs.
+    can't override (role, Glue version, command, concurrent runs, connections) is updated where it
+    differs.
     Leave MaxRetries at 0: a run that Glue itself starts again is not ours to count.
     """
 
@@ -205,6 +206,7 @@ def _define(client: Any, job_name: str, definition: Json) -> None:
         "GlueVersion": definition.get("GlueVersion"),
         "Command": {"Name": definition.get("Command", {}).get("Name")},
         "ExecutionProperty": definition.get("ExecutionProperty"),
+        "Connections": definition.get("Connections"),
     }
     asked = {key: value for key, value in fixed.items() if key in definition}
     if different := differing(asked, existing):

@@ -52,7 +52,7 @@ def metric(report: Any, path: Sequence[str]) -> float:
                 f"The report has no metric {_dotted(path)}: {where} there is {_shown(here)}."
             )
         here = here[key]
-    if isinstance(here, bool) or not isinstance(here, int | float) or not math.isfinite(here):
+    if isinstance(here, bool) or not isinstance(here, (int, float)) or not math.isfinite(here):
         raise ReportError(
             f"The report's {_dotted(path)} is no finite number: there is {_shown(here)}."
         )

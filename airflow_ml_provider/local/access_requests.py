@@ -19,6 +19,7 @@ _ACTIONS = {
     ("s3", "DeleteObjects"): "DeleteObject",
     ("s3", "HeadBucket"): "ListBucket",
     ("s3", "HeadObject"): "GetObject",
+    ("s3", "ListMultipartUploads"): "ListBucketMultipartUploads",
     ("s3", "ListObjects"): "ListBucket",
     ("s3", "ListObjectsV2"): "ListBucket",
     ("s3", "UploadPart"): "PutObject",

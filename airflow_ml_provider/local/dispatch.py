@@ -8,7 +8,9 @@ import logging
 import re
 import uuid
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from http import HTTPStatus
+from threading import Lock
 from typing import Any
 
 from moto.iam.models import get_account_id_from
@@ -50,6 +52,7 @@ class Dispatcher:
     def __init__(self, moto: Wsgi, operations: Operations) -> None:
         self._moto = moto
         self._operations = operations
+        self._conditional = Lock()
 
     def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
         """Answer one request."""
@@ -58,7 +61,10 @@ class Dispatcher:
             return _error(AwsError("AccessDenied", _NO_BROWSERS, 403))(environ, start_response)
         found = self._find(environ)
         if found is None:
-            return self._moto(environ, start_response)
+            # Moto checks a condition and puts the object in two moments; on S3 they are one.
+            conditional = not {"HTTP_IF_MATCH", "HTTP_IF_NONE_MATCH"}.isdisjoint(environ)
+            with self._conditional if conditional else nullcontext():
+                return self._moto(environ, start_response)
         service, operation, identity, path_params = found
         request_id = str(uuid.uuid4())
         try:

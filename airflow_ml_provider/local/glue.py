@@ -10,6 +10,7 @@ import secrets
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from airflow_ml_provider.local.glue_jobs import PYTHON_SHELL, check_size
 from airflow_ml_provider.local.job_runs import (
     Script,
     ask,
@@ -31,10 +32,13 @@ KIND = "glue-job-run"
 DEFAULT_TIMEOUT_MINUTES = 2880
 DEFAULT_PAGE = 200
 ENDED = ("STOPPED", "SUCCEEDED", "FAILED", "TIMEOUT")
-_LOG_GROUPS = {"glueetl": "/aws-glue/jobs", "pythonshell": "/aws-glue/python-jobs"}
+_LOG_GROUPS = {"glueetl": "/aws-glue/jobs", PYTHON_SHELL: "/aws-glue/python-jobs"}
 # Glue takes these for itself instead of passing them on:
 # https://docs.aws.amazon.com/glue/latest/dg/aws-glue-programming-etl-glue-arguments.html
-_CONSUMED = ("--scriptLocation", "--extra-py-files", "--conf", "--additional-python-modules")
+_CONSUMED = (
+    *("--scriptLocation", "--extra-py-files", "--conf", "--additional-python-modules"),
+    "library-set",
+)
 # A run shows its own value, else its job's.
 _OVERRIDES = (
     *("Timeout", "MaxCapacity", "AllocatedCapacity", "WorkerType", "NumberOfWorkers"),
@@ -64,6 +68,7 @@ def _start(cloud: Cloud, call: Call) -> Json:
     name = request["JobName"]
     definition = _definition(cloud, call.identity, name)
     command = definition["Command"]["Name"]
+    check_size(definition["Command"], request)
     if command not in _LOG_GROUPS:
         raise AwsError(
             "InvalidInputException",
@@ -258,7 +263,7 @@ def _script(job: Job, job_log: JobLog) -> Script:
         conf=spark_conf(arguments.get("--conf", "")),
         py_files=split_list(arguments.get("--extra-py-files")),
         spark=command["Name"] == "glueetl",
-        image="glue",
+        image="glue-python-shell" if command["Name"] == PYTHON_SHELL else "glue",
     )
 
 

@@ -33,8 +33,8 @@ class Interpreters:
 
     Args:
         default: the Python of every image that no glob matches.
-        globs: (image glob, Python) pairs; the first match wins. ``glue`` and
-            ``emr-serverless`` stand for the runs of these services.
+        globs: (image glob, Python) pairs; the first match wins. ``glue``,
+            ``glue-python-shell`` and ``emr-serverless`` stand for the runs of these services.
 
     """
 

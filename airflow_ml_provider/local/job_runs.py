@@ -34,7 +34,7 @@ class Script:
         conf: Spark configuration.
         py_files: S3 URIs of modules, zips, eggs and wheels to import from.
         spark: whether Spark runs it, or plain Python.
-        image: chooses the Python: ``glue`` or ``emr-serverless``.
+        image: chooses the Python: ``glue``, ``glue-python-shell`` or ``emr-serverless``.
 
     """
 

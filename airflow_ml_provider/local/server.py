@@ -21,7 +21,7 @@ from moto.moto_server.werkzeug_app import (
 from typing_extensions import Self
 from werkzeug.serving import BaseWSGIServer, make_server
 
-from airflow_ml_provider.local import step_functions
+from airflow_ml_provider.local import s3_patches, step_functions
 from airflow_ml_provider.local.access import Access, RoleCall
 from airflow_ml_provider.local.cloud import Clients, Cloud, Turns
 from airflow_ml_provider.local.dispatch import Dispatcher
@@ -138,6 +138,7 @@ class LocalAws:
             clients=Clients(self.endpoint_url, self._access),
             wait_scale=self._wait_scale,
         )
+        s3_patches.install()
         moto = DomainDispatcherApplication(create_backend_app)
         self._server.app = Dispatcher(moto, operations(cloud))
         # Moto's own calls, such as those of Step Functions, come back here.

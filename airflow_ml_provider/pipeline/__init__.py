@@ -11,8 +11,15 @@ from airflow_ml_provider.pipeline.control_steps import (
     Notify,
     RemoteJob,
 )
-from airflow_ml_provider.pipeline.data_steps import EmrServerless, Glue, SparkTransform, SqlExtract
+from airflow_ml_provider.pipeline.data_steps import (
+    EmrServerless,
+    Glue,
+    GluePythonShell,
+    SparkTransform,
+    SqlExtract,
+)
 from airflow_ml_provider.pipeline.errors import PipelineError
+from airflow_ml_provider.pipeline.extract_checks import InRange, NotNull, RowCount, Unique
 from airflow_ml_provider.pipeline.model_steps import (
     CategoricalRange,
     ContinuousRange,
@@ -55,6 +62,8 @@ __all__ = [
     "Evaluation",
     "Fail",
     "Glue",
+    "GluePythonShell",
+    "InRange",
     "IntegerRange",
     "Item",
     "JobField",
@@ -63,6 +72,7 @@ __all__ = [
     "Metric",
     "Model",
     "Not",
+    "NotNull",
     "Notify",
     "Output",
     "Parameter",
@@ -73,6 +83,7 @@ __all__ = [
     "RemoteJob",
     "Report",
     "Retry",
+    "RowCount",
     "Run",
     "SparkTransform",
     "SqlExtract",
@@ -82,4 +93,5 @@ __all__ = [
     "Training",
     "Transform",
     "Tuning",
+    "Unique",
 ]

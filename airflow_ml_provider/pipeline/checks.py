@@ -17,6 +17,9 @@ from airflow_ml_provider.pipeline.control_checks import (
 )
 from airflow_ml_provider.pipeline.control_steps import Choice, Notify
 from airflow_ml_provider.pipeline.data_steps import SparkTransform, SqlExtract
+from airflow_ml_provider.pipeline.extract_checks import check_problems
+from airflow_ml_provider.pipeline.extract_options import option_problems
+from airflow_ml_provider.pipeline.glue_checks import on_problems
 from airflow_ml_provider.pipeline.model_checks import model_problems
 from airflow_ml_provider.pipeline.model_steps import (
     PROBLEMS,
@@ -109,8 +112,9 @@ def _own_problems(step: Step, pipeline: Pipeline) -> Iterator[str]:
     yield from call_problems(step)
     yield from cache_problems(step)
     yield from model_problems(step)
+    yield from on_problems(step, pipeline.on_empty)
     if isinstance(step, SqlExtract):
-        yield from _query_problems(step, pipeline)
+        yield from _extract_problems(step, pipeline)
     elif isinstance(step, (SparkTransform, Processing, Training, Evaluation)):
         yield from _script_problems((step.script, *step.modules), pipeline)
         yield from _input_problems(step.inputs)
@@ -157,10 +161,10 @@ def _topic_problems(step: Notify) -> Iterator[str]:
         yield f"topic_arn: {step.topic_arn!r} is no ARN of an SNS topic"
 
 
-def _query_problems(step: SqlExtract, pipeline: Pipeline) -> Iterator[str]:
-    if (step.query is None) == (step.table is None):
-        yield "query: give either query= or table="
-    elif step.query is not None and step.query.endswith(".sql"):
+def _extract_problems(step: SqlExtract, pipeline: Pipeline) -> Iterator[str]:
+    yield from option_problems(step)
+    yield from check_problems(step.checks)
+    if step.query is not None and step.table is None and step.query.endswith(".sql"):
         yield from _file_problems("query", step.query, pipeline)
 
 

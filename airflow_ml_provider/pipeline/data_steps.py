@@ -11,18 +11,28 @@ from airflow_ml_provider.pipeline.step import Step
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from airflow_ml_provider.pipeline.extract_checks import Check
+
 
 @dataclass(frozen=True)
 class SqlExtract(Step):
-    """Rows of a database, as Parquet on S3.
+    """Rows of a database, as one Parquet file on S3.
 
     Give a ``query`` (SQL, or a file of the pipeline's folder that ends in ``.sql``) or a ``table``.
     ``:name`` in the query is bound from ``parameters``; the run brings ``:run_date``,
     ``:data_interval_start`` and ``:data_interval_end``. ``columns`` gives Arrow types by column
     name where the database does not know them.
 
+    ``partitions`` streams read at the same time, out of one snapshot: each a share of the values of
+    ``partition_by``, or of a table's pages. With a ``watermark`` every run gets the rows in which
+    this column is above all that earlier runs got, of times only those that are older than
+    ``watermark_delay_seconds``. ``on_drift`` says what happens if the query is the same and its
+    columns are not: ``fail``, ``evolve`` or ``ignore``. Nothing is published if one of the
+    ``checks`` fails. ``memory_mb`` bounds the memory that it takes.
+
     Airflow reads the rows itself. Other targets do it in a SageMaker processing job: ``image_uri``,
     ``instance_type`` and ``role_arn`` are its, ``requirements`` the packages that its image lacks.
+    With ``on`` a job of Glue does it, on every target.
     """
 
     conn_id: str
@@ -34,6 +44,14 @@ class SqlExtract(Step):
     instance_type: str = "ml.m5.large"
     role_arn: str | None = None
     requirements: tuple[str, ...] = ()
+    partitions: int = 1
+    partition_by: str | None = None
+    watermark: str | None = None
+    watermark_delay_seconds: int = 0
+    on_drift: str = "fail"
+    checks: tuple[Check, ...] = ()
+    memory_mb: int = 300
+    on: GluePythonShell | None = None
 
     required: ClassVar[tuple[str, ...]] = ("conn_id",)
 
@@ -54,6 +72,24 @@ class Glue:
     workers: int = 2
     worker_type: str = "G.1X"
     version: str = "5.0"
+    job_name: str | None = None
+    role_arn: str | None = None
+    definition: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class GluePythonShell:
+    """Extract in a Python shell job of AWS Glue, which is created where it is missing.
+
+    ``max_capacity`` is 0.0625 DPU (1 GB of memory) or 1 (16 GB). ``connections`` name the Glue
+    connections that give the job its network; the secret of ``conn_id`` says what it opens there.
+    ``job_name`` defaults to ``<pipeline>-<step>``. ``definition`` is merged last into the
+    ``CreateJob`` request.
+    https://docs.aws.amazon.com/glue/latest/dg/add-job-python.html
+    """
+
+    max_capacity: float = 0.0625
+    connections: tuple[str, ...] = ()
     job_name: str | None = None
     role_arn: str | None = None
     definition: Mapping[str, Any] = field(default_factory=dict)

@@ -96,6 +96,8 @@ def reference_problems(
     around = [one for one in scope if one.endswith(".body")]
     if isinstance(step, Map) and around:
         yield f"it lies inside {around[-1]!r}; maps may not be nested: give one map all items"
+    if isinstance(step, SqlExtract) and step.watermark is not None and around:
+        yield from _watermark_problems(by_name[around[-1].removesuffix(".body")])
     for value in held:
         if isinstance(value, Dataset):
             if not LOCATION.fullmatch(value.name):
@@ -109,6 +111,15 @@ def reference_problems(
         else:
             yield from _data_problems(step, value, by_name, scopes)
     yield from _order_problems(step, scopes)
+
+
+def _watermark_problems(around: Step) -> Iterator[str]:
+    # What was read before is known by the item's place.
+    if isinstance(around, Map) and isinstance(around.items, Parameter):
+        yield (
+            f"watermark: the items of {around.name!r} may be others in the next run; give the map "
+            "a list, or bound the query by :data_interval_start"
+        )
 
 
 def _order_problems(step: Step, scopes: Mapping[str, Scope]) -> Iterator[str]:

@@ -106,6 +106,16 @@ class Dataset:
 
 
 @dataclass(frozen=True)
+class History:
+    """The S3 object in which a step keeps what its next run has to know.
+
+    ``root/<pipeline>/_history/<step>.json``, of a step in a map ``.../<step>/<index>.json``.
+    """
+
+    step: str
+
+
+@dataclass(frozen=True)
 class JobField:
     """A field of what AWS answers about a finished job, by its path in the Describe response."""
 
@@ -146,7 +156,8 @@ class Code:
     ``form`` says what the value stands for: the URI of the one ``file``, the URI of a ``prefix``
     that holds all of them, or the URI of a gzipped ``tar`` of them. ``files`` are paths relative
     to the pipeline's folder; the first one is the script that is started. ``texts`` are further
-    files by their names, which may have folders in them.
+    files by their names, which may have folders in them. A ``wheel`` has no files of its own: it
+    is what of this package runs without Airflow.
     """
 
     files: tuple[str, ...]
@@ -194,7 +205,7 @@ class Text:
 
 
 VALUES = (
-    *(Run, Parameter, Output, Dataset, JobField, Metric),
+    *(Run, Parameter, Output, Dataset, History, JobField, Metric),
     *(Item, ResourceName, Code, Token, Text),
 )
 """Every class of value; a target that knows these knows all."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from airflow_ml_provider.pipeline import control_steps, data_steps, model_steps
 from airflow_ml_provider.pipeline.account import Account
 from airflow_ml_provider.pipeline.errors import PipelineError
+from airflow_ml_provider.pipeline.extract_options import query_problems
 from airflow_ml_provider.pipeline.values import Parameter
 from airflow_ml_provider.plan.calls import call
 from airflow_ml_provider.plan.extracts import extract
@@ -22,6 +23,7 @@ from airflow_ml_provider.plan.tuning import tuning_request
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from airflow_ml_provider.pipeline.data_steps import SqlExtract
     from airflow_ml_provider.pipeline.pipeline import Pipeline
     from airflow_ml_provider.pipeline.step import Step
     from airflow_ml_provider.plan.nodes import Block, Extract, Invoke, Node
@@ -128,18 +130,32 @@ def _work(
         query = step.query
         if query is not None and query.endswith(".sql"):
             query = _read(query, step, pipeline)
-        return extract(step, place, query=query, on_empty=pipeline.on_empty, after=after)
+        node = extract(step, place, query=query, on_empty=pipeline.on_empty, after=after)
+        if step.on is None:
+            return node
+        from airflow_ml_provider.plan.glue_shell import (  # noqa: PLC0415 - few DAGs need it
+            glue_job,
+        )
+
+        every = pipeline.all_steps()
+        maps = {one.name: one for one in every if isinstance(one, control_steps.Map)}
+        return glue_job(step, step.on, node, place, maps)
     if isinstance(step, model_steps.Model):
         return model_call(step, place, after=after)
     return call(step, place, after=after) or job(step, place, after=after)
 
 
-def _read(file: str, step: Step, pipeline: Pipeline) -> str:
+def _read(file: str, step: SqlExtract, pipeline: Pipeline) -> str:
     try:
-        return pipeline.path(file).read_text(encoding="utf-8")
+        query = pipeline.path(file).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         problem = f"step {step.name!r}: query: {file} can't be read as UTF-8: {error}"
         raise PipelineError(f"pipeline {pipeline.name!r}", [problem]) from error
+    if problems := [
+        f"step {step.name!r}: {said}" for said in query_problems(query, step.watermark)
+    ]:
+        raise PipelineError(f"pipeline {pipeline.name!r}", problems)
+    return query
 
 
 def _control(

@@ -6,6 +6,7 @@ import hashlib
 import io
 import struct
 import tarfile
+import zipfile
 import zlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_ml_provider.pipeline.frozen import dataclass
 from airflow_ml_provider.pipeline.values import VALUES, Code, Text, replace_values
 from airflow_ml_provider.plan.nodes import Call, Job, changed
+from airflow_ml_provider.plan.worker_step import worker_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -33,14 +35,18 @@ class Bundle:
 
 
 def bundle(code: Code, folder: Path) -> Bundle:
-    """Lay out code under ``code/<hash>/``: a file, the files of a prefix, or ``source.tar.gz``.
+    """Lay out code under ``code/<hash>/``: a file, a prefix's files, ``source.tar.gz`` or a wheel.
 
-    Folders among the files keep what is in them, without ``__pycache__``. The archive holds no
+    Folders among the files keep what is in them, without ``__pycache__``. The archives hold no
     times and owners, so the same files make the same archive.
 
     :raises FileNotFoundError: for all files that are missing.
     :raises ValueError: two files would get the same name.
     """
+    if code.form == "wheel":
+        name, files = worker_wheel()
+        prefix = _prefix(_tar({file: (body, False) for file, body in files.items()}))
+        return Bundle(f"{prefix}{name}", {f"{prefix}{name}": _zip(files)})
     members = dict(sorted(_members(code, folder)))
     if code.form == "file":
         ((name, (body, _)),) = members.items()
@@ -119,6 +125,16 @@ def _tar(members: Mapping[str, tuple[bytes, bool]]) -> bytes:
             entry.size = len(body)
             entry.mode = 0o755 if executable else 0o644
             tar.addfile(entry, io.BytesIO(body))
+    return buffer.getvalue()
+
+
+def _zip(members: Mapping[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, body in members.items():
+            entry = zipfile.ZipInfo(name)
+            entry.external_attr = 0o644 << 16
+            archive.writestr(entry, body)
     return buffer.getvalue()
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from airflow_ml_provider.pipeline.values import Run
+from airflow_ml_provider.pipeline.values import History, Run
 from airflow_ml_provider.plan.nodes import Extract
 from airflow_ml_provider.plan.place import merged, present
 from airflow_ml_provider.plan.sagemaker import vpc
@@ -44,9 +44,44 @@ def extract(
         on_empty=on_empty,
         retry=step.retries,
         timeout_seconds=step.timeout_seconds,
+        history=History(step.name),
+        partitions=step.partitions,
+        partition_by=step.partition_by,
+        watermark=step.watermark,
+        watermark_delay_seconds=step.watermark_delay_seconds,
+        on_drift=step.on_drift,
+        checks=tuple(check.to_dict() for check in step.checks),
+        memory_mb=step.memory_mb,
+        kms_key_id=place.account.kms_key_id,
         job=_job(step, place),
         requirements=tuple(step.requirements),
     )
+
+
+def extract_work(node: Extract) -> dict[str, Any]:
+    """Give what a job without Airflow has to do as JSON, in which values of the run are held."""
+    defaults = {key: value for key, value in node.parameters.items() if key in RUN_PARAMETERS}
+    return {
+        "conn_id": node.conn_id,
+        "query": node.query,
+        "table": node.table,
+        "parameters": {k: v for k, v in node.parameters.items() if k not in defaults},
+        "defaults": defaults,
+        "columns": dict(node.columns),
+        "partitions": node.partitions,
+        "partition_by": node.partition_by,
+        "watermark": node.watermark,
+        "watermark_delay_seconds": node.watermark_delay_seconds,
+        "on_drift": node.on_drift,
+        "checks": list(node.checks),
+        "memory_mb": node.memory_mb,
+        "history": node.history,
+        "run_key": Run.KEY,
+        "output": node.output,
+        "on_empty": node.on_empty,
+        "kms_key_id": node.kms_key_id,
+        "requirements": list(node.requirements),
+    }
 
 
 def _job(step: SqlExtract, place: Place) -> Json:

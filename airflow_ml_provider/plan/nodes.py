@@ -94,6 +94,8 @@ class Invoke(_Work):
 class Extract(_Work):
     """Rows of a database to Parquet under ``output``; each target says where it runs.
 
+    ``checks`` are JSON, see ``pipeline.extract_checks``; ``history`` is the object that holds what
+    a run has to know of those before it.
     ``job`` is the CreateProcessingJob request, without its code, inputs and outputs, of a target
     that has no worker of its own; ``requirements`` are the packages that its container lacks.
     """
@@ -106,6 +108,15 @@ class Extract(_Work):
     output: Any
     on_empty: str
     timeout_seconds: int
+    history: Any = None
+    partitions: int = 1
+    partition_by: str | None = None
+    watermark: str | None = None
+    watermark_delay_seconds: int = 0
+    on_drift: str = "fail"
+    checks: tuple[Json, ...] = ()
+    memory_mb: int = 300
+    kms_key_id: str | None = None
     job: Json = field(default_factory=dict)
     requirements: tuple[str, ...] = ()
 

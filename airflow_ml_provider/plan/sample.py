@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_ml_provider.pipeline.values import (
     Code,
     Dataset,
+    History,
     Item,
     JobField,
     Metric,
@@ -42,7 +43,7 @@ def _sample(value: Any) -> Any:  # noqa: PLR0911 - a line a value
         return value.default
     if isinstance(value, Run):
         return _RUN[value]
-    if isinstance(value, (Output, Dataset, JobField, Code)):
+    if isinstance(value, (Output, Dataset, History, JobField, Code)):
         return "s3://bucket/sample"
     if isinstance(value, (ResourceName, Item)):
         return "sample"

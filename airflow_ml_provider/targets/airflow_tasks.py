@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_ml_provider.pipeline.step import ERRORS
-from airflow_ml_provider.pipeline.values import Item, JobField, Metric, Parameter, find
+from airflow_ml_provider.pipeline.values import (
+    VALUES,
+    Item,
+    JobField,
+    Metric,
+    Parameter,
+    Run,
+    find,
+)
 from airflow_ml_provider.plan.nodes import Approval, Call, Choice, Extract, Fail, Invoke, Job, Map
 from airflow_ml_provider.targets.airflow_conditions import spell_condition
 from airflow_ml_provider.targets.airflow_values import Speller, codes_of
@@ -18,6 +27,12 @@ if TYPE_CHECKING:
     from airflow_ml_provider.plan.nodes import Block, Node, Plan
 
     Task: TypeAlias = "tuple[str, dict[str, Any]]"
+# What is as the operator's default is left out, for the sake of a parse.
+_OPTIONAL = (
+    *("partitions", "partition_by", "watermark", "watermark_delay_seconds"),
+    *("on_drift", "memory_mb"),
+)
+_DEFAULTS = {field.name: field.default for field in fields(Extract) if field.name in _OPTIONAL}
 # A worker may die while it waits; the next try asks again, which does no harm.
 _ASKS_AGAIN = {"retries": 2, "retry_delay_seconds": 60}
 
@@ -141,6 +156,10 @@ def _extract(node: Extract, speller: Speller) -> dict[str, Any]:
     dag_params = {name: one.name for name, one in given.items() if isinstance(one, Parameter)}
     others = {name: one for name, one in given.items() if name not in dag_params}
     parameters = speller.json_template(others) if find(others, (Item, Metric)) else None
+    options = {name: getattr(node, name) for name in _DEFAULTS}
+    options = {name: one for name, one in options.items() if one != _DEFAULTS[name]}
+    if checks := list(node.checks):
+        options["checks"] = speller.json_template(checks) if find(checks, VALUES) else checks
     return {
         "conn_id": node.conn_id,
         "query": node.query,
@@ -149,6 +168,9 @@ def _extract(node: Extract, speller: Speller) -> dict[str, Any]:
         "dag_params": dag_params,
         "columns": dict(node.columns),
         "output": speller.template(node.output),
+        "history": speller.template(node.history),
+        "run_key": speller.template(Run.KEY),
+        **options,
         "on_empty": node.on_empty,
         "execution_timeout_seconds": node.timeout_seconds,
     }

@@ -11,11 +11,9 @@ from airflow_ml_provider.pipeline.frozen import dataclass
 from airflow_ml_provider.pipeline.values import (
     VALUES,
     Code,
-    Dataset,
     Item,
     JobField,
     Metric,
-    Output,
     Parameter,
     ResourceName,
     Run,
@@ -24,6 +22,7 @@ from airflow_ml_provider.pipeline.values import (
     find,
     replace_values,
 )
+from airflow_ml_provider.targets.data_paths import PATHS, Position, path_parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,6 +44,7 @@ _RUN = {
     Run.INTERVAL_START: "interval_start(dag_run)",
     Run.INTERVAL_END: "interval_end(dag_run)",
 }
+_IN_PATHS = {Run.KEY: _RUN[Run.KEY], Position.INDEX: "ti.map_index"}
 
 
 class _Expression(str):
@@ -101,16 +101,9 @@ class Speller:
                     message = "a token must be a field of its own, not a part of a text"
                     raise ValueError(message)  # noqa: TRY004 - the value is wrong
                 yield from self._parts(part) if isinstance(part, VALUES) else (str(part),)
-        elif isinstance(value, Output):
-            yield f"{self.root}/{self.pipeline}/"
-            yield _Expression(_RUN[Run.KEY])
-            yield f"/{value.step}/"
-            if value.step in self.mapped:
-                yield _Expression("ti.map_index")
-                yield "/"
-            yield f"{value.name}/"
-        elif isinstance(value, Dataset):
-            yield f"{self.root}/datasets/{value.name}/"
+        elif isinstance(value, PATHS):
+            for part in path_parts(value, self.root, self.pipeline, self.mapped):
+                yield part if isinstance(part, str) else _Expression(_IN_PATHS[part])
         elif isinstance(value, Code):
             yield placeholder(value)
         elif isinstance(value, Token):
@@ -149,7 +142,7 @@ def codes_of(value: Any) -> dict[str, Code]:
 @lru_cache(maxsize=_REMEMBERED)
 def placeholder(code: Code) -> str:
     """Give the text that stands for staged code in a request; each code has its own."""
-    first = code.files[0] if code.files else code.texts[0][0]
+    first = (*code.files, *(name for name, _ in code.texts), code.form)[0]
     told = repr((code.form, code.files, code.texts))
     digest = hashlib.sha256(told.encode()).hexdigest()
     return f"code:{first}#{digest[:_HASH_LENGTH]}"

@@ -92,8 +92,7 @@ def _features(node: Node) -> Iterator[str]:
         yield from _retries(node)
         if node.fallback:
             yield "fallback"
-        request = node.parameters if isinstance(node, Extract) else _request(node)
-        yield from _values(request)
+        yield from _values(_request(node))
     elif isinstance(node, Choice):
         if find(node.when, (Metric,)):
             yield "metric in a condition"
@@ -105,13 +104,16 @@ def _features(node: Node) -> Iterator[str]:
 
 
 def _of_job(node: Job) -> Iterator[str]:
-    if node.work is None:  # else no step asks for the job
+    # A step asks for it, unless it was made of another node for want of a worker.
+    if node.work is None or node.kind == "glue":
         yield f"{node.kind} job"
     if node.cache:
         yield "cache"
 
 
-def _request(node: Job | Call | Invoke) -> object:
+def _request(node: Job | Call | Invoke | Extract) -> object:
+    if isinstance(node, Extract):
+        return [node.parameters, node.checks]
     return [node.function, node.payload] if isinstance(node, Invoke) else node.request
 
 

@@ -90,11 +90,26 @@ class Calls:
             yield from self._own_executions()
 
     def extract(self, node: Extract) -> Iterator[Grant]:
-        """Give what writing an extract's files needs."""
+        """Give what writing an extract's files and its history needs."""
         for place in self.paths.places(node.output):
-            verbs = ("AbortMultipartUpload", "DeleteObject", "PutObject")
+            verbs = ("AbortMultipartUpload", "DeleteObject", "GetObject", "PutObject")
             yield from allow("WriteExtracts", "s3", verbs, [self.where.s3(place)])
             yield listing(self.where, place)
+            # IAM has no key for the prefix of this listing.
+            bucket = self.where.s3(place.partition("/")[0])
+            yield Grant("FindUnfinishedUploads", "s3:ListBucketMultipartUploads", bucket)
+        if node.kms_key_id is not None:
+            resource = key_arn(self.where, node.kms_key_id)
+            yield from allow("EncryptData", "kms", ("Decrypt", "GenerateDataKey"), [resource])
+        if node.history is None:
+            return
+        history = self.text(node.history).removeprefix("s3://")
+        # The windows of old runs lie beside it.
+        objects = [history, *([f"{history}.runs/*.json"] if node.watermark else [])]
+        for one in objects:
+            yield from allow("KeepHistory", "s3", ("GetObject", "PutObject"), [self.where.s3(one)])
+            # Who may not list is not told that there is none yet.
+            yield listing(self.where, one)
 
     def names(self, step: str, kind: str = "") -> str:
         """Give the pattern of the names of a step's jobs, or of what it creates."""

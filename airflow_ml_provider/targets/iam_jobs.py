@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_ml_provider.jobs.registry import KINDS
 from airflow_ml_provider.pipeline.frozen import dataclass
-from airflow_ml_provider.pipeline.values import Dataset, Output, ResourceName, find
+from airflow_ml_provider.pipeline.values import Dataset, History, Output, ResourceName, find
 from airflow_ml_provider.plan.nodes import Call, Extract, Job
 from airflow_ml_provider.targets.iam_arns import fields_named, key_arn, listing, passed_roles
 from airflow_ml_provider.targets.iam_kinds import AIRFLOW
@@ -40,6 +40,16 @@ _NETWORK = (
     "DescribeSecurityGroups",
     "DescribeSubnets",
     "DescribeVpcs",
+)
+_GLUE_NETWORK = (
+    "CreateNetworkInterface",
+    "DeleteNetworkInterface",
+    "DescribeNetworkInterfaces",
+    "DescribeRouteTables",
+    "DescribeSecurityGroups",
+    "DescribeSubnets",
+    "DescribeVpcAttribute",
+    "DescribeVpcEndpoints",
 )
 _PULL = ("BatchCheckLayerAvailability", "BatchGetImage", "GetDownloadUrlForLayer")
 _WRITE_LOGS = ("CreateLogGroup", "CreateLogStream", "DescribeLogStreams", "PutLogEvents")
@@ -95,8 +105,20 @@ class JobRoles:
         yield from self._keys(node.request)
         if fields_named(node.request, "VpcConfig"):
             yield from allow("JoinNetwork", "ec2", _NETWORK, ["*"])
+        yield from self._connections(node.request)
         if node.work is not None:
             yield from self._work(node.work)
+
+    def _connections(self, request: Json) -> Iterator[Grant]:
+        # https://docs.aws.amazon.com/glue/latest/dg/create-service-policy.html
+        names = (request.get("Definition") or {}).get("Connections", {}).get("Connections", ())
+        if names:
+            connections = [self.where.arn("glue", f"connection/{name}") for name in names]
+            catalog = self.where.arn("glue", "catalog")
+            yield from allow("ReadNetwork", "glue", ("GetConnection",), [catalog, *connections])
+            yield from allow("JoinNetwork", "ec2", _GLUE_NETWORK, ["*"])
+            interfaces = self.where.arn("ec2", "network-interface/*")
+            yield from allow("MarkNetwork", "ec2", ("CreateTags", "DeleteTags"), [interfaces])
 
     def _model(self, request: Json) -> Iterator[Grant]:
         for place in self.calls.paths.places(request):
@@ -109,8 +131,10 @@ class JobRoles:
 
     def _data(self, node: Job) -> Iterator[Grant]:
         own = set(find([*node.outputs.values()], (Output,)))
-        spark = node.kind in _SPARK
+        spark = node.kind in _SPARK and node.work is None
         for keys, value in _leaves(node.request):
+            if find([value], (History,)):
+                continue  # what an extract does with it its own grants say
             outputs, datasets = find([value], (Output,)), find([value], (Dataset,))
             writes = bool(_OUTPUTS.intersection(keys) or own.intersection(outputs))
             for place in self.calls.paths.places(value):

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 from airflow_ml_provider.pipeline.frozen import dataclass
 from airflow_ml_provider.pipeline.values import (
     VALUES,
-    Dataset,
+    Code,
     JobField,
     Output,
     Parameter,
     Text,
 )
+from airflow_ml_provider.targets.data_paths import PATHS, path_parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,11 +45,11 @@ class Paths:
             known = str(value)
         elif isinstance(value, Text):
             known = re.sub(r"\*+", "*", "".join(self.pattern(part) for part in value.parts))
-        elif isinstance(value, Output):
-            index = "*/" if value.step in self.mapped else ""
-            known = f"{self.root}/{self.pipeline}/*/{value.step}/{index}{value.name}/"
-        elif isinstance(value, Dataset):
-            known = f"{self.root}/datasets/{value.name}/"
+        elif isinstance(value, PATHS):
+            parts = path_parts(value, self.root, self.pipeline, self.mapped)
+            known = "".join(part if isinstance(part, str) else "*" for part in parts)
+        elif isinstance(value, Code):
+            known = f"{self.root}/code/*"
         elif isinstance(value, JobField) and value.path == _ARTIFACT:
             known = self.pattern(Output(value.step, "model"))
         elif isinstance(value, Parameter) and str(value.default).startswith("s3://"):

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_ml_provider.pipeline.values import Output, Run
 from airflow_ml_provider.plan.build import without_role
-from airflow_ml_provider.plan.extracts import RUN_PARAMETERS
+from airflow_ml_provider.plan.extracts import extract_work
 from airflow_ml_provider.plan.nodes import Call, Extract, Job, Map
 from airflow_ml_provider.plan.place import Place, merged, present
 from airflow_ml_provider.plan.sagemaker import vpc
+from airflow_ml_provider.plan.worker_step import modules, step_file, written
 from airflow_ml_provider.targets.finding import LOWERED, REFUSED, Finding
-from airflow_ml_provider.targets.worker_step import modules, step_file, written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -59,7 +59,7 @@ class WorkerJobs:
 
     def job(self, node: Lowered) -> Job:
         """Make the job of one node."""
-        feature, what, work = _work(node, self.account)
+        feature, what, work = _work(node)
         identity: list[Any] = [self.plan.name, node.name, Run.ID]
         if node.name in self._mapped:
             # Its address holds the index of the item.
@@ -163,10 +163,10 @@ class WorkerJobs:
             yield Finding(node.name, "cache", LOWERED, "the job runs in every execution")
 
 
-def _work(node: Lowered, account: Account) -> tuple[str, str, dict[str, Any]]:
+def _work(node: Lowered) -> tuple[str, str, dict[str, Any]]:
     """Give the feature, what the job does about it, and that as JSON."""
     if isinstance(node, Extract):
-        return "extract", "runs the query", {"extract": _extract(node, account)}
+        return "extract", "runs the query", {"extract": extract_work(node)}
     if isinstance(node, Job):
         work = {"request": node.request, "seconds": _seconds(node) - _END_SECONDS}
         return "glue job", "starts the Glue run and waits for it", {"glue": work}
@@ -180,22 +180,6 @@ def _work(node: Lowered, account: Account) -> tuple[str, str, dict[str, Any]]:
         "creates": node.creates,
     }
     return "AWS call", f"calls {node.service} {node.action}", {"call": work}
-
-
-def _extract(node: Extract, account: Account) -> dict[str, Any]:
-    defaults = {key: value for key, value in node.parameters.items() if key in RUN_PARAMETERS}
-    return {
-        "conn_id": node.conn_id,
-        "query": node.query,
-        "table": node.table,
-        "parameters": {k: v for k, v in node.parameters.items() if k not in defaults},
-        "defaults": defaults,
-        "columns": dict(node.columns),
-        "output": node.output,
-        "on_empty": node.on_empty,
-        "kms_key_id": account.kms_key_id,
-        "requirements": list(node.requirements),
-    }
 
 
 def _seconds(node: Lowered) -> int:

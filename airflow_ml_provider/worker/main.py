@@ -19,14 +19,15 @@ from airflow_ml_provider.worker.errors import StepError, StoppedError
 from airflow_ml_provider.worker.values import filled, token_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from airflow_ml_provider.jobs.state import Json
 
 log = logging.getLogger(__name__)
 
 _MAX_CHARACTERS = 900  # of SageMaker's 1,024 for a reason
-_STOPPED = 143  # what a shell makes of SIGTERM
+STOPPED = 143
+"""What a shell makes of SIGTERM."""
 
 
 def main() -> None:
@@ -34,22 +35,31 @@ def main() -> None:
 
     https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_DescribeProcessingJob.html
     """
-    logging.basicConfig(
-        level=logging.INFO, stream=sys.stdout, format="%(levelname)s %(name)s: %(message)s"
-    )
-    signal.signal(signal.SIGTERM, _stop)
     step_file, message_file = map(Path, sys.argv[1:3])
-    code, said = _outcome(step_file)
-    said = " ".join(said.split())[:_MAX_CHARACTERS]
-    log.log(logging.ERROR if code else logging.INFO, "%s", said)
+    code, said = outcome(step_file.read_bytes, os.environ)
     message_file.parent.mkdir(parents=True, exist_ok=True)
     message_file.write_text(said, encoding="utf-8")
     sys.exit(code)
 
 
+def outcome(read: Callable[[], bytes], variables: Mapping[str, str]) -> tuple[int, str]:
+    """Do the step that ``read`` gives, and give the exit code and the last line of the log."""
+    logging.basicConfig(
+        level=logging.INFO,
+        stream=sys.stdout,
+        format="%(levelname)s %(name)s: %(message)s",
+        force=True,  # what started this program may have set up a log of its own
+    )
+    signal.signal(signal.SIGTERM, _stop)
+    code, said = _outcome(read, variables)
+    said = " ".join(said.split())[:_MAX_CHARACTERS]
+    log.log(logging.ERROR if code else logging.INFO, "%s", said)
+    return code, said
+
+
 def run(step: Json, variables: Mapping[str, str]) -> str:
     """Do the work of a step file with the values of ``variables``, and say what was done."""
-    prefix = token_of(filled(step["identity"], variables))
+    prefix = token_of(filled(step.get("identity", []), variables))
     work: dict[str, Any] = filled(step, variables, call_token(prefix))
     # Each imports much that the others do not need.
     if "extract" in work:
@@ -65,16 +75,16 @@ def run(step: Json, variables: Mapping[str, str]) -> str:
     return api_call.run(work["call"], connect)
 
 
-def _outcome(step_file: Path) -> tuple[int, str]:
+def _outcome(read: Callable[[], bytes], variables: Mapping[str, str]) -> tuple[int, str]:
     name = ""
     try:
-        step = json.loads(step_file.read_text(encoding="utf-8"))
+        step = json.loads(read())
         name = f"step {step['step']!r}: "
-        return 0, f"{name}{run(step, os.environ)}"
+        return 0, f"{name}{run(step, variables)}"
     except StoppedError:
-        return _STOPPED, f"{name}stopped"
+        return STOPPED, f"{name}stopped"
     except Exception as error:
-        if not (isinstance(error, StepError | ExtractError | JobError) or error_code(error)):
+        if not (isinstance(error, (StepError, ExtractError, JobError)) or error_code(error)):
             log.exception("This was not foreseen.")
         return 1, f"{name}{type(error).__name__}: {error}"
 

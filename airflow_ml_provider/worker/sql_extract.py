@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_ml_provider.jobs.errors import is_not_found
@@ -26,12 +27,16 @@ def run(work: Json, connect: Callable[[str], Any]) -> str:
     """
     fields = dict(work)
     install(fields.pop("requirements"))
-    from airflow_ml_provider.extract.connect import connector  # noqa: PLC0415 - after `install`
+    from airflow_ml_provider.extract.connect import (  # noqa: PLC0415 - after `install`
+        connector,
+        parse,
+    )
     from airflow_ml_provider.extract.query import extract_query  # noqa: PLC0415
 
     conn_id = work["conn_id"]
-    database = connector(conn_id, _secret(connect("secretsmanager"), conn_id))
-    manifest = extract_query(database, client=connect("s3"), **fields)
+    database = parse(conn_id, _secret(connect("secretsmanager"), conn_id))
+    opener, client = connector(conn_id, database), partial(connect, "s3")
+    manifest = extract_query(database, opener, client=client, **fields)
     return f"{manifest.rows:,} rows, {manifest.size_bytes:,} bytes in {work['output']}"
 
 

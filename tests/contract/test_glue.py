@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+
+from airflow_ml_provider.pipeline.values import Code
+from airflow_ml_provider.plan.code import bundle
 
 Json = dict[str, Any]
 Client = Callable[[str], Any]
@@ -81,6 +85,57 @@ print("done"); print("warned", file=sys.stderr)
     assert seen == {"day": "2013-07-01", "job": name, "helper": 7}
     assert "done" in messages("/aws-glue/python-jobs/output", run_id)
     assert "warned" in messages("/aws-glue/python-jobs/error", run_id)
+
+
+def test_python_shell_imports_from_a_wheel(
+    *,
+    client: Client,
+    define: Callable[..., str],
+    ended: Callable[[str, str], Json],
+    put: Callable[..., str],
+    messages: Callable[..., list[str]],
+) -> None:
+    found = bundle(Code((), "wheel"), Path())
+    ((address, body),) = found.objects.items()
+    library = put(address.rpartition("/")[2], body)
+    code = """
+import sys
+from airflow_ml_provider.worker.glue_shell import arguments
+from airflow_ml_provider.worker import __file__ as file
+print("from the wheel:", "airflow_ml_worker-" in file or "site-packages" in file)
+print("got:", sorted(arguments(sys.argv[1:]).items()))
+"""
+    size = {"MaxCapacity": 0.0625, "ExecutionProperty": {"MaxConcurrentRuns": 2}}
+    name = define(code, DefaultArguments={"library-set": "none"}, **size)
+    given = {"--extra-py-files": library, "--empty": "=", "--dashes": "=--x", "--text": "=ü 'q'"}
+    run_id = client("glue").start_job_run(JobName=name, Arguments=given)["JobRunId"]
+    run = ended(name, run_id)
+    assert run["JobRunState"] == "SUCCEEDED", run
+    assert run["MaxCapacity"] == 0.0625
+    log = messages("/aws-glue/python-jobs/output", run_id)
+    assert "from the wheel: True" in log
+    (got,) = (line for line in log if line.startswith("got:"))
+    for pair in (("empty", ""), ("dashes", "--x"), ("text", "ü 'q'")):
+        assert repr(pair) in got
+
+
+def test_a_size_that_a_command_can_not_have(
+    client: Client, define: Callable[..., str], role_arn: str, name: str
+) -> None:
+    glue = client("glue")
+    for command, size in (
+        ("pythonshell", {"MaxCapacity": 0.5}),
+        ("glueetl", {"MaxCapacity": 2, "WorkerType": "G.1X", "NumberOfWorkers": 2}),
+    ):
+        with pytest.raises(glue.exceptions.InvalidInputException):
+            define(f"print({command!r})", command=command, **size)
+    define("print()", MaxCapacity=1)
+    with pytest.raises(glue.exceptions.InvalidInputException):
+        glue.start_job_run(JobName=name, MaxCapacity=2)
+    command = glue.get_job(JobName=name)["Job"]["Command"]
+    update = {"Role": role_arn, "Command": command, "MaxCapacity": 3}
+    with pytest.raises(glue.exceptions.InvalidInputException):
+        glue.update_job(JobName=name, JobUpdate=update)
 
 
 def test_failure_message(

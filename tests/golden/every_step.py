@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 
 from airflow_ml_provider.factories import pipeline_dag
@@ -16,24 +17,29 @@ from airflow_ml_provider.pipeline import (
     Evaluation,
     Fail,
     Glue,
+    GluePythonShell,
+    InRange,
     IntegerRange,
     Item,
     LambdaCall,
     Map,
     Model,
     Notify,
+    NotNull,
     Parameter,
     Pipeline,
     Processing,
     RegisterModel,
     Report,
     Retry,
+    RowCount,
     Run,
     SparkTransform,
     SqlExtract,
     Text,
     Transform,
     Tuning,
+    Unique,
 )
 
 IMAGE = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/ml:1"
@@ -44,16 +50,37 @@ SERVICE_ONLY = Retry(attempts=5, interval_seconds=10, jitter=True, errors=("serv
 orders = SqlExtract(
     "orders",
     conn_id="shop",
-    query="select * from orders where day >= :data_interval_start and shop = :shop",
+    query="select * from orders where day >= :run_date and shop = :shop",
     parameters={"shop": Parameter("shop", "it's {one}")},
     image_uri=IMAGE,
     requirements=("psycopg2-binary==2.9.10",),
+    partitions=4,
+    partition_by="id",
+    watermark="at",
+    watermark_delay_seconds=600,
+    on_drift="evolve",
+    checks=(
+        RowCount(minimum=Parameter("least_rows", 1), maximum=10_000_000),
+        NotNull("id", "day"),
+        Unique("id"),
+        InRange("day", minimum=Run.INTERVAL_START),
+        InRange("amount", minimum=0, maximum=Decimal("999.99")),
+    ),
+    memory_mb=500,
+)
+rates = SqlExtract(
+    "rates",
+    conn_id="shop",
+    table="rates",
+    on=GluePythonShell(connections=("shop-vpc",)),
+    requirements=("psycopg2-binary==2.9.10",),
+    after=[orders],
 )
 glue = SparkTransform(
     "clean",
     script="jobs/job.py",
     on=Glue(workers=4),
-    inputs={"orders": orders.output},
+    inputs={"orders": orders.output, "rates": rates.output},
     arguments={"history": Dataset("orders"), "days": Parameter("days", 28)},
     conf={"spark.sql.shuffle.partitions": "8"},
     retry=SERVICE_ONLY,
@@ -139,7 +166,7 @@ pipeline = Pipeline(
     folder=Path(__file__).parent,
     on_empty="fail",
     steps=[
-        *(orders, glue, emr, features, tune, scores, model, batch),
+        *(orders, rates, glue, emr, features, tune, scores, model, batch),
         *(by_shop, gate, announce, mark),
     ],
 )

@@ -12,11 +12,9 @@ from typing import TYPE_CHECKING, Any
 from airflow_ml_provider.pipeline.frozen import dataclass
 from airflow_ml_provider.pipeline.values import (
     Code,
-    Dataset,
     Item,
     JobField,
     Metric,
-    Output,
     Parameter,
     ResourceName,
     Run,
@@ -25,6 +23,7 @@ from airflow_ml_provider.pipeline.values import (
     replace_values,
 )
 from airflow_ml_provider.plan.nodes import Invoke, Job
+from airflow_ml_provider.targets.data_paths import PATHS, Position, path_parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -97,7 +96,7 @@ def _without_tokens(value: Any) -> Any:
 
 
 def _one(value: Any, scope: Scope) -> Any:
-    if isinstance(value, (Text, Output, Dataset, Code)):
+    if isinstance(value, (Text, Code, *PATHS)):
         return _joined(_parts(value, scope))
     if isinstance(value, Item):
         return _item(value, scope)
@@ -160,13 +159,14 @@ def _parts(value: Any, scope: Scope) -> list[Any]:
     root = scope.plan.root
     if isinstance(value, Text):
         return [part for inner in value.parts for part in _parts(inner, scope)]
-    if isinstance(value, Output):
+    if isinstance(value, PATHS):
         item = scope.unit.item
-        index = f"{item.index}/" if item and value.step in item.steps else ""
-        folder = f"{root}/{scope.plan.name}/"
-        return [folder, run_key(scope.plan), f"/{value.step}/{index}{value.name}/"]
-    if isinstance(value, Dataset):
-        return [f"{root}/datasets/{value.name}/"]
+        known: dict[Any, Any] = {
+            Run.KEY: run_key(scope.plan),
+            Position.INDEX: str(item and item.index),
+        }
+        parts = path_parts(value, root, scope.plan.name, item.steps if item else ())
+        return [known.get(part, part) for part in parts]
     if isinstance(value, Code):
         # Only where a plan is looked at before its code is staged.
         return [f"{root}/code/{'/'.join(value.files)}"]

@@ -11,17 +11,16 @@ from typing import TYPE_CHECKING, Any
 from airflow_ml_provider.pipeline.frozen import dataclass
 from airflow_ml_provider.pipeline.values import (
     VALUES,
-    Dataset,
     Item,
     JobField,
     Metric,
-    Output,
     Parameter,
     ResourceName,
     Run,
     Text,
     Token,
 )
+from airflow_ml_provider.targets.data_paths import PATHS, Position, path_parts
 from airflow_ml_provider.targets.step_functions import paths
 from airflow_ml_provider.targets.step_functions.facts import answered
 
@@ -45,6 +44,7 @@ class Expression:
     is_text: bool = True
 
 
+_INDEX = Expression(paths.INDEX, is_text=False)
 _HASH = Expression(paths.below(paths.RUN, "hash"))
 
 
@@ -165,11 +165,9 @@ class Speller:
         plan = self._facts.plan
         if isinstance(value, Text):
             return [part for inner in value.parts for part in self._parts(inner)]
-        if isinstance(value, Output):
-            place = [f"{plan.root}/{plan.name}/", *self._parts(Run.KEY), f"/{value.step}/"]
-            return [*place, *self._index(value.step, "", "/"), f"{value.name}/"]
-        if isinstance(value, Dataset):
-            return [f"{plan.root}/datasets/{value.name}/"]
+        if isinstance(value, PATHS):
+            parts = path_parts(value, plan.root, plan.name, self._facts.map_of)
+            return [_INDEX if part is Position.INDEX else self._json(part) for part in parts]
         if isinstance(value, ResourceName):
             label = self._facts.resource_label(value.step)
             return [f"{label}-", _HASH, *self._index(value.step, "-")]
@@ -179,9 +177,8 @@ class Speller:
             return [Expression(f"States.Hash({whole.text}, 'MD5')", whole.calls + 1)]
         return [self._value(value) if isinstance(value, VALUES) else str(value)]
 
-    def _index(self, step: str, before: str, after: str = "") -> list[Any]:
-        index = Expression(paths.INDEX, is_text=False)
-        return [before, index, after] if step in self._facts.map_of else []
+    def _index(self, step: str, before: str) -> list[Any]:
+        return [before, _INDEX] if step in self._facts.map_of else []
 
     def _joined(self, parts: list[Any]) -> Any:
         dynamic = [part for part in parts if isinstance(part, Expression)]

@@ -4,6 +4,7 @@ import sqlite3
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 from unittest.mock import Mock
@@ -13,6 +14,9 @@ import pyarrow as pa
 import pytest
 from moto import mock_aws
 
+from airflow_ml_provider.extract.source import BATCH_BYTES, Rows
+from airflow_ml_provider.local import s3_patches
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -21,6 +25,7 @@ if TYPE_CHECKING:
 def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    s3_patches.install()
     with mock_aws():
         client = boto3.client("s3", region_name="us-east-1")
         client.create_bucket(Bucket="bucket")
@@ -37,19 +42,28 @@ def listing(s3: Any) -> Callable[[], list[str]]:
 
 @dataclass
 class ArrowSource:
-    """Batches that are there already; an exception among them is raised in its place."""
+    """Batches that are there already; an exception among them is raised in its place.
+
+    Each list of ``more`` is one more stream.
+    """
 
     items: list[Any]
     schema: pa.Schema = field(default_factory=lambda: pa.schema([("a", pa.int64())]))
+    more: list[list[Any]] = field(default_factory=list)
     name: str = "warehouse"
     query_sha256: str = "0" * 64
 
     @contextmanager
-    def open(self) -> Iterator[pa.RecordBatchReader]:
-        yield pa.RecordBatchReader.from_batches(self.schema, self._batches())
+    def open(self, batch_bytes: int = BATCH_BYTES) -> Iterator[Rows]:
+        streams = [partial(self._stream, items) for items in (self.items, *self.more)]
+        yield Rows(self.schema, tuple(streams))
 
-    def _batches(self) -> Iterator[pa.RecordBatch]:
-        for item in self.items:
+    @contextmanager
+    def _stream(self, items: list[Any]) -> Iterator[Iterator[pa.RecordBatch]]:
+        yield self._batches(items)
+
+    def _batches(self, items: list[Any]) -> Iterator[pa.RecordBatch]:
+        for item in items:
             if isinstance(item, BaseException):
                 raise item
             yield item

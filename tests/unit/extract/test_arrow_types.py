@@ -3,7 +3,6 @@ from __future__ import annotations
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from math import isnan
-from types import SimpleNamespace
 from uuid import UUID
 
 import pyarrow as pa
@@ -13,7 +12,6 @@ from airflow_ml_provider.extract.arrow_types import (
     FIT_ERRORS,
     infer,
     parse_type,
-    postgres_type,
     to_array,
     type_name,
 )
@@ -176,24 +174,3 @@ def test_nan_is_no_null():
     array = to_array([float("nan"), None], pa.float64())
     assert array.null_count == 1
     assert isnan(array[0].as_py())
-
-
-@pytest.mark.parametrize(
-    ("oid", "precision", "scale", "name"),
-    [
-        (23, None, None, "int32"),
-        (1184, None, None, "timestamp[us, tz=UTC]"),
-        (1700, 10, 2, "decimal128(10, 2)"),
-        (1082, None, None, "date32"),
-    ],
-)
-def test_postgres_types(oid, precision, scale, name):
-    column = SimpleNamespace(type_code=oid, precision=precision, scale=scale)
-    assert type_name(postgres_type(column)) == name
-
-
-@pytest.mark.parametrize(
-    ("oid", "precision", "scale"), [(1700, None, None), (1700, 50, 2), (3802, None, None)]
-)
-def test_postgres_types_that_are_not_known(oid, precision, scale):
-    assert postgres_type(SimpleNamespace(type_code=oid, precision=precision, scale=scale)) is None

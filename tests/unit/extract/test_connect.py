@@ -2,12 +2,18 @@ from __future__ import annotations
 
 import json
 import sys
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
 from airflow_ml_provider.extract import connect
-from airflow_ml_provider.extract.connect import BadConnection, Connection, connector, parse
+from airflow_ml_provider.extract.connect import (
+    BadConnection,
+    Connection,
+    connector,
+    from_airflow,
+    parse,
+)
 
 PASSWORD = "p@ss:/w?rd#1"
 QUOTED = "p%40ss%3A%2Fw%3Frd%231"
@@ -110,18 +116,32 @@ def test_what_is_no_connection_is_refused_without_showing_it(secret):
     assert caught.value.__suppress_context__
 
 
-def test_an_unknown_type_names_those_there_are():
-    with pytest.raises(BadConnection) as caught:
-        connector("warehouse", "snowflake://u:hush@account/db")
-    assert str(caught.value) == (
-        "connection 'warehouse': its type is 'snowflake'; a job without Airflow opens "
-        "sqlite, postgres, mysql"
+def opener(secret):
+    return connector("warehouse", parse("warehouse", secret))
+
+
+def test_a_type_that_only_adbc_can_open_has_no_opener():
+    assert opener("snowflake://u:hush@account/db") is None
+
+
+def test_the_fields_of_airflows_own_connection():
+    airflow = SimpleNamespace(
+        conn_type="google-cloud-platform",
+        host=None,
+        port=None,
+        login=None,
+        password="hush",
+        schema=None,
+        extra_dejson={"project": "p"},
+    )
+    assert from_airflow(airflow) == Connection(
+        "google_cloud_platform", password="hush", extra={"project": "p"}
     )
 
 
 def test_iam_logins_are_refused():
     with pytest.raises(BadConnection, match="extra iam=true is not supported"):
-        connector("warehouse", "postgres://u@db/x?iam=true")
+        opener("postgres://u@db/x?iam=true")
 
 
 @pytest.mark.parametrize(
@@ -140,7 +160,7 @@ def test_sqlite_opens_the_file(form, tmp_path):
     quoted = path.replace("/", "%2F")
     if form.startswith("{"):
         path = str(file)[1:]
-    opened = connector("warehouse", form.format(path=path, quoted=quoted))()
+    opened = opener(form.format(path=path, quoted=quoted))()
     opened.execute("create table t (a integer)")
     opened.close()
     assert file.exists()
@@ -149,14 +169,14 @@ def test_sqlite_opens_the_file(form, tmp_path):
 def test_options_of_sqlite_come_from_the_query(tmp_path):
     path = tmp_path / "warehouse.db"
     path.touch()
-    opened = connector("warehouse", f"sqlite:///{path}?mode=ro")()
+    opened = opener(f"sqlite:///{path}?mode=ro")()
     with pytest.raises(connect.sqlite3.OperationalError, match="readonly"):
         opened.execute("create table t (a integer)")
     opened.close()
 
 
 def test_sqlite_without_a_file_is_in_memory():
-    opened = connector("warehouse", "sqlite://")()
+    opened = opener("sqlite://")()
     assert opened.execute("select 1").fetchall() == [(1,)]
     opened.close()
 
@@ -164,7 +184,7 @@ def test_sqlite_without_a_file_is_in_memory():
 def test_postgres_gets_the_options_of_libpq(monkeypatch):
     given = driver(monkeypatch, "psycopg2")
     secret = "postgres://u:p@db/warehouse?sslmode=verify-full&cursor=dictcursor&iam=false"
-    assert connector("warehouse", secret)() == "connection"
+    assert opener(secret)() == "connection"
     assert given == [
         {
             "host": "db",
@@ -179,15 +199,15 @@ def test_postgres_gets_the_options_of_libpq(monkeypatch):
 def test_the_other_driver_of_postgres_is_as_good(monkeypatch):
     missing(monkeypatch, "psycopg2")
     given = driver(monkeypatch, "psycopg")
-    connector("warehouse", "postgres://db")()
+    opener("postgres://db")()
     assert given == [{"host": "db"}]
 
 
 def test_mysql_gets_its_options(monkeypatch):
     given = driver(monkeypatch, "MySQLdb")
-    connector("warehouse", "mysql://u:p@db:3307/sales?charset=utf8mb4&ssl_mode=REQUIRED&x=y")()
+    opener("mysql://u:p@db:3307/sales?charset=utf8mb4&ssl_mode=REQUIRED&x=y")()
     secret = {"conn_type": "mysql", "login": "u", "extra": {"ssl": '{"ca": "/ca.pem"}'}}
-    connector("warehouse", json.dumps(secret))()
+    opener(json.dumps(secret))()
     common = {"user": "u"}
     assert given == [
         {
@@ -213,14 +233,14 @@ def test_mysql_gets_its_options(monkeypatch):
 def test_ssl_of_mysql_must_be_an_object(monkeypatch):
     driver(monkeypatch, "MySQLdb")
     with pytest.raises(BadConnection, match="its extra ssl must be a JSON object"):
-        connector("warehouse", "mysql://u:hush@db/x?ssl=yes")
+        opener("mysql://u:hush@db/x?ssl=yes")
 
 
 def test_an_option_that_the_driver_lacks_is_no_silent_loss(monkeypatch):
     missing(monkeypatch, "MySQLdb")
     driver(monkeypatch, "pymysql", TypeError("unexpected keyword argument 'ssl_mode'"))
     with pytest.raises(BadConnection) as caught:
-        connector("warehouse", "mysql://u:hush@db/x?ssl_mode=REQUIRED")()
+        opener("mysql://u:hush@db/x?ssl_mode=REQUIRED")()
     assert str(caught.value) == (
         "connection 'warehouse': pymysql refuses one of the options ssl_mode: "
         "unexpected keyword argument 'ssl_mode'"
@@ -230,7 +250,7 @@ def test_an_option_that_the_driver_lacks_is_no_silent_loss(monkeypatch):
 def test_a_missing_driver_names_those_that_would_do(monkeypatch):
     missing(monkeypatch, "MySQLdb", "pymysql")
     with pytest.raises(BadConnection) as caught:
-        connector("warehouse", "mysql://db")
+        opener("mysql://db")
     assert str(caught.value) == (
         "connection 'warehouse': no driver for mysql is installed; it takes mysqlclient or "
         "PyMySQL: give one of them as requirements of the extract"

@@ -79,27 +79,6 @@ def test_sqlite_is_busy_or_away(tmp_path):
     waiting.close()
 
 
-def test_psycopg2_streams_from_a_transaction(fake_module, monkeypatch):
-    extensions = ModuleType("psycopg2.extensions")
-    extensions.cursor = object()
-    monkeypatch.setitem(sys.modules, "psycopg2.extensions", extensions)
-    connection = Mock(autocommit=True)
-    Driver(fake_module("psycopg2")).cursor(connection)
-    assert connection.autocommit is False
-    connection.cursor.assert_called_once_with(
-        "airflow_ml_extract", cursor_factory=extensions.cursor
-    )
-
-
-def test_psycopg_streams_tuples(fake_module, monkeypatch):
-    rows = ModuleType("psycopg.rows")
-    rows.tuple_row = object()
-    monkeypatch.setitem(sys.modules, "psycopg.rows", rows)
-    connection = Mock(autocommit=False)
-    Driver(fake_module("psycopg")).cursor(connection)
-    connection.cursor.assert_called_once_with("airflow_ml_extract", row_factory=rows.tuple_row)
-
-
 @pytest.mark.parametrize("name", ["MySQLdb", "pymysql"])
 def test_mysql_streams(fake_module, monkeypatch, name):
     cursors = ModuleType(f"{name}.cursors")
@@ -113,8 +92,9 @@ def test_mysql_streams(fake_module, monkeypatch, name):
 def test_other_drivers_stream_as_they_do(fake_module):
     connection = Mock()
     driver = Driver(fake_module("mysql.connector"))
-    assert driver.cursor(connection) is connection.cursor.return_value
-    connection.cursor.assert_called_once_with()
+    assert driver.cursor(connection, text=True) is connection.cursor.return_value
+    connection.cursor.assert_called_once_with(raw=True, buffered=False, dictionary=False)
+    assert Driver(fake_module("oracledb")).cursor(connection) is connection.cursor.return_value
     assert not driver.escape_percent
 
 

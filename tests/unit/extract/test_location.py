@@ -3,8 +3,12 @@ from __future__ import annotations
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, ParamValidationError
 
-from airflow_ml_provider.extract.errors import BadDestination, DestinationUnavailable
-from airflow_ml_provider.extract.location import Location, s3_errors
+from airflow_ml_provider.extract.errors import (
+    BadDestination,
+    DestinationUnavailable,
+    Superseded,
+)
+from airflow_ml_provider.extract.location import Location, listed, s3_errors
 
 
 @pytest.mark.parametrize("uri", ["s3://bucket/a/b", "s3://bucket/a/b/"])
@@ -32,6 +36,9 @@ def client_error(code, status):
     [
         (client_error("AccessDenied", 403), BadDestination),
         (client_error("NoSuchBucket", 404), BadDestination),
+        (client_error("NoSuchUpload", 404), Superseded),
+        (client_error("PreconditionFailed", 412), Superseded),
+        (client_error("ConditionalRequestConflict", 409), Superseded),
         (client_error("SlowDown", 503), DestinationUnavailable),
         (client_error("InternalError", 500), DestinationUnavailable),
         (client_error("RequestTimeout", 400), DestinationUnavailable),
@@ -42,3 +49,12 @@ def client_error(code, status):
 def test_errors(error, kind):
     with pytest.raises(kind, match="s3://bucket/p: "), s3_errors(Location("bucket", "p")):
         raise error
+
+
+def test_listed(s3):
+    for name in ("p/a-1", "p/a-2", "p/b", "p/a", "pp/a-3"):
+        s3.put_object(Bucket="bucket", Key=name, Body=name.encode())
+    found = listed(s3, Location("bucket", "p"), "a-")
+    assert sorted(found) == ["a-1", "a-2"]
+    assert found["a-1"] == s3.head_object(Bucket="bucket", Key="p/a-1")["ETag"]
+    assert listed(s3, Location("bucket", "q"), "") == {}

@@ -20,12 +20,14 @@ from airflow_ml_provider.pipeline import (
     LambdaCall,
     Map,
     Metric,
+    NotNull,
     Parameter,
     Pipeline,
     PipelineError,
     RegisterModel,
     RemoteJob,
     Retry,
+    RowCount,
     SqlExtract,
 )
 from airflow_ml_provider.plan.build import build
@@ -92,6 +94,31 @@ def test_a_parameter_of_a_query_keeps_its_type(pipeline):
     task = dag.get_task("rows")
     assert task.dag_params == {"n": "least"}
     assert "n" not in task.parameters
+    assert dag.params["least"] == 3
+
+
+def test_the_options_of_an_extract_reach_its_task(pipeline):
+    rows = SqlExtract(
+        "rows",
+        conn_id="db",
+        table="t",
+        partitions=2,
+        watermark="id",
+        checks=[NotNull("id"), RowCount(Parameter("least", 3))],
+        on_drift="ignore",
+    )
+    dag = pipeline_dag(type(pipeline)("p", [rows], root="s3://lake"), account=ACCOUNT)
+    task = dag.get_task("rows")
+    assert (task.partitions, task.watermark, task.on_drift) == (2, "id", "ignore")
+    assert (task.history, task.run_key) == (
+        "s3://lake/p/_history/rows.json",
+        KEY,
+    )
+    rendered = task.checks.replace("{{ params.least | tojson }}", "3")
+    assert json.loads(rendered) == [
+        {"check": "not_null", "columns": ["id"]},
+        {"check": "row_count", "minimum": 3},
+    ]
     assert dag.params["least"] == 3
 
 

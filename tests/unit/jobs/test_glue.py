@@ -105,6 +105,10 @@ def test_updates_what_a_run_can_not_override(glue, caplog):
     GLUE.submit(world.client, REQUEST, "t-1")
     assert world.jobs["daily"] == {k: v for k, v in DEFINITION.items() if k != "Tags"}
     assert "differs in: Command.Name, GlueVersion" in caplog.text
+    connections = {"Connections": {"Connections": ["shop-vpc"]}}
+    GLUE.submit(world.client, {**REQUEST, "Definition": {**DEFINITION, **connections}}, "t-2")
+    assert world.jobs["daily"]["Connections"] == connections["Connections"]
+    assert "differs in: Connections" in caplog.text
 
 
 def test_leaves_a_job_alone_that_differs_in_what_a_run_overrides(glue):

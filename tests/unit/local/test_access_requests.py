@@ -31,6 +31,12 @@ def needs(service: str, operation: str, **params: Any) -> list[tuple[str, str]]:
         ("s3", "HeadObject", {"Bucket": "b", "Key": "k"}, [("s3:GetObject", "arn:aws:s3:::b/k")]),
         ("s3", "UploadPart", {"Bucket": "b", "Key": "k"}, [("s3:PutObject", "arn:aws:s3:::b/k")]),
         ("s3", "ListObjectsV2", {"Bucket": "b"}, [("s3:ListBucket", "arn:aws:s3:::b")]),
+        (
+            "s3",
+            "ListMultipartUploads",
+            {"Bucket": "b", "Prefix": "k"},
+            [("s3:ListBucketMultipartUploads", "arn:aws:s3:::b")],
+        ),
         ("s3", "GetBucketLocation", {"Bucket": "b"}, [("s3:GetBucketLocation", "arn:aws:s3:::b")]),
         (
             "s3",

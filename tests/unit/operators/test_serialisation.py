@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 
 import pytest
 
@@ -12,6 +13,7 @@ from airflow_ml_provider.operators.choice import ChoiceOperator
 from airflow_ml_provider.operators.register_model import RegisterModelOperator
 from airflow_ml_provider.operators.sql_extract import SqlExtractOperator
 from airflow_ml_provider.operators.training import TrainingOperator
+from airflow_ml_provider.pipeline import InRange
 from airflow_ml_provider.sensors.dataset import DatasetSensor
 from airflow_ml_provider.sensors.metric import MetricSensor
 from airflow_ml_provider.sensors.model_approval import ModelApprovalSensor
@@ -27,7 +29,14 @@ def dag():
     with DAG("flights", schedule=None) as made:
         sensor = DatasetSensor(task_id="there", uri="s3://lake/flights/")
         extract = SqlExtractOperator(
-            task_id="flights", conn_id="w", table="f", output="s3://lake/f/", multiple_outputs=True
+            task_id="flights",
+            conn_id="w",
+            table="f",
+            output="s3://lake/f/",
+            watermark="at",
+            history="s3://lake/_history/f.json",
+            checks=[InRange("at", maximum=date(2026, 1, 1))],
+            multiple_outputs=True,
         )
         train = TrainingOperator(
             task_id="train",
@@ -60,6 +69,9 @@ def test_round_trip(dag):
     there = Serialized.to_dict(dag)
     back = Serialized.from_dict(json.loads(json.dumps(there)))
     assert set(back.task_dict) == set(dag.task_dict)
+    assert back.task_dict["flights"].checks == [
+        {"check": "in_range", "column": "at", "maximum": "2026-01-01"}
+    ]
 
 
 def test_an_input_that_is_another_tasks_result_makes_the_order(dag):

@@ -106,6 +106,14 @@ def test_given_outputs_replace_derived_ones():
     assert node.outputs == {"o": "s3://lake/there/"}
 
 
+def test_the_query_of_a_file_is_checked_too(tmp_path):
+    (tmp_path / "q.sql").write_text("select * from t where day < :data_interval_end")
+    step = SqlExtract("q", conn_id="w", query="q.sql", watermark="id")
+    pipeline = Pipeline("p", [step], root="s3://lake", folder=tmp_path)
+    with pytest.raises(PipelineError, match="step 'q': watermark: the query uses :data_interval_e"):
+        build(pipeline)
+
+
 def test_a_query_that_is_no_text_is_named(tmp_path):
     (tmp_path / "q.sql").write_bytes(b"select '\xe9'")
     step = SqlExtract("q", conn_id="w", query="q.sql")

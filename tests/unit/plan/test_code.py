@@ -4,7 +4,10 @@ import gzip
 import hashlib
 import io
 import os
+import re
 import tarfile
+import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +17,7 @@ from airflow_ml_provider.pipeline.values import Code, Run, find
 from airflow_ml_provider.plan.build import build
 from airflow_ml_provider.plan.code import bundle, staged
 from airflow_ml_provider.plan.nodes import Call, Job, Map, Plan
+from airflow_ml_provider.plan.worker_step import worker_wheel
 
 
 @pytest.fixture
@@ -54,6 +58,19 @@ def test_a_prefix_holds_files_and_texts(folder):
         f"{found.address}conf/step.json": b"{}",
         f"{found.address}train.py": b"print(1)\n",
     }
+
+
+def test_the_wheel_lies_under_the_hash_of_its_files():
+    found = bundle(Code((), "wheel"), Path())
+    assert found == bundle(Code((), "wheel"), Path("elsewhere"))
+    assert re.fullmatch(r"code/[0-9a-f]{16}/airflow_ml_worker-.*-py3-none-any\.whl", found.address)
+    (body,) = found.objects.values()
+    with zipfile.ZipFile(io.BytesIO(body)) as archive:
+        assert archive.testzip() is None
+        files = {one.filename: archive.read(one) for one in archive.infolist()}
+        times = {one.date_time for one in archive.infolist()}
+    assert files == worker_wheel()[1]
+    assert times == {(1980, 1, 1, 0, 0, 0)}
 
 
 def test_two_files_of_one_name_are_refused(folder):

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import fields, replace
+
 from airflow_ml_provider.pipeline import (
     Account,
     Approval,
@@ -13,11 +15,16 @@ from airflow_ml_provider.pipeline import (
     Pipeline,
     RegisterModel,
     Retry,
+    RowCount,
+    Run,
     SqlExtract,
     Training,
+    Unique,
 )
+from airflow_ml_provider.pipeline.values import History
 from airflow_ml_provider.plan import nodes
 from airflow_ml_provider.plan.build import build
+from airflow_ml_provider.plan.extracts import extract_work
 
 ACCOUNT = Account(
     role_arn="arn:aws:iam::123456789012:role/ml",
@@ -25,6 +32,10 @@ ACCOUNT = Account(
     security_group_ids=("sg-1",),
     tags={"team": "ml"},
 )
+EXTRACT_OPTIONS = {
+    *("history", "partitions", "partition_by", "watermark", "watermark_delay_seconds"),
+    *("on_drift", "checks", "memory_mb"),
+}
 
 
 def plan(*steps, **options):
@@ -95,6 +106,46 @@ def test_an_approval_names_the_call_that_registers(folder):
         timeout_seconds=7 * 24 * 3600,
         poll_seconds=60,
     )
+
+
+def test_the_options_of_an_extract():
+    rows = SqlExtract(
+        "rows",
+        conn_id="db",
+        table="t",
+        partitions=4,
+        partition_by="id",
+        watermark="at",
+        watermark_delay_seconds=60,
+        on_drift="evolve",
+        checks=[RowCount(minimum=Parameter("least", 1)), Unique("id")],
+        memory_mb=500,
+    )
+    (node,) = plan(rows).nodes
+    options = {name: getattr(node, name) for name in vars(node) if name in EXTRACT_OPTIONS}
+    assert options == {
+        "history": History("rows"),
+        "partitions": 4,
+        "partition_by": "id",
+        "watermark": "at",
+        "watermark_delay_seconds": 60,
+        "on_drift": "evolve",
+        "checks": (
+            {"check": "row_count", "minimum": Parameter("least", 1)},
+            {"check": "unique", "columns": ["id"]},
+        ),
+        "memory_mb": 500,
+    }
+    work = extract_work(replace(node, kms_key_id="key"))
+    assert {name: work[name] for name in options} == {**options, "checks": list(node.checks)}
+    assert (work["run_key"], work["kms_key_id"]) == (Run.KEY, "key")
+
+
+def test_defaults_of_an_extract_are_the_same_everywhere():
+    (node,) = plan(SqlExtract("rows", conn_id="db", table="t")).nodes
+    defaults = {field.name: field.default for field in fields(nodes.Extract)}
+    for name in EXTRACT_OPTIONS - {"history"}:
+        assert getattr(node, name) == defaults[name]
 
 
 def test_an_extract_brings_the_job_of_other_targets():

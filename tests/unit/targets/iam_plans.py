@@ -8,6 +8,7 @@ from typing import Any
 from airflow_ml_provider.pipeline.step import Report
 from airflow_ml_provider.pipeline.values import (
     Dataset,
+    History,
     JobField,
     Output,
     ResourceName,
@@ -158,17 +159,19 @@ def emr(application: Any = "00f1") -> Job:
     )
 
 
-def extract() -> Extract:
+def extract(name: str = "raw", **more: Any) -> Extract:
     return Extract(
-        name="raw",
+        name=name,
         conn_id="warehouse",
         query="select 1",
         table=None,
         parameters={},
         columns={},
-        output=Output("raw", "output"),
+        output=Output(name, "output"),
         on_empty="continue",
+        history=History(name),
         **NO_RETRY,
+        **more,
     )
 
 

@@ -12,14 +12,17 @@ from airflow_ml_provider.pipeline import (
     AwsCall,
     Choice,
     Fail,
+    InRange,
     Item,
     LambdaCall,
     Map,
+    NotNull,
     Parameter,
     Pipeline,
     RegisterModel,
     RemoteJob,
     Retry,
+    RowCount,
     Run,
     SqlExtract,
     Text,
@@ -28,6 +31,10 @@ from airflow_ml_provider.plan.build import build
 from airflow_ml_provider.targets.airflow import document, findings
 
 YES = Parameter("p", 1) > 0
+OPTIONS = {
+    *("partitions", "partition_by", "watermark", "watermark_delay_seconds", "on_drift"),
+    *("checks", "memory_mb", "history", "run_key"),
+}
 SOME = "none_failed_min_one_success"
 
 
@@ -191,6 +198,47 @@ def test_items_in_a_query_keep_their_type():
     found = tasks(Map("m", [1, 2], [rows]))["rows"]["arguments"]
     assert '"n": {{ ti.xcom_pull' in found["parameters"]
     assert '"k": "x"' in found["parameters"]
+
+
+def test_the_options_of_an_extract():
+    bare = SqlExtract("bare", conn_id="db", table="t")
+    rows = SqlExtract(
+        "rows",
+        conn_id="db",
+        table="t",
+        partitions=2,
+        watermark="id",
+        checks=[NotNull("id"), RowCount(1)],
+    )
+    timed = SqlExtract(
+        "timed",
+        conn_id="db",
+        table="t",
+        checks=[InRange("at", Run.INTERVAL_START), RowCount(Parameter("least", 1))],
+    )
+    found = tasks(bare, rows, timed, Map("m", [1], [SqlExtract("in_map", conn_id="db", table="t")]))
+    assert {name for name in found["bare"]["arguments"] if name in OPTIONS} == {
+        "history",
+        "run_key",
+    }
+    arguments = found["rows"]["arguments"]
+    assert {name: one for name, one in arguments.items() if name in OPTIONS} == {
+        "partitions": 2,
+        "watermark": "id",
+        "checks": [
+            {"check": "not_null", "columns": ["id"]},
+            {"check": "row_count", "minimum": 1},
+        ],
+        "history": "s3://lake/p/_history/rows.json",
+        "run_key": "{{ run_key(dag_run) }}",
+    }
+    mapped = found["in_map"]["arguments"]["history"]
+    assert mapped == "s3://lake/p/_history/in_map/{{ ti.map_index }}.json"
+    # As JSON text values keep their type.
+    assert found["timed"]["arguments"]["checks"] == (
+        '[{"check": "in_range", "column": "at", "minimum": {{ interval_start(dag_run) | tojson }}}'
+        ', {"check": "row_count", "minimum": {{ params.least | tojson }}}]'
+    )
 
 
 def test_retries_of_several_classes():

@@ -8,6 +8,7 @@ from jinja2 import Environment
 from airflow_ml_provider.pipeline.values import (
     Code,
     Dataset,
+    History,
     Item,
     JobField,
     Metric,
@@ -33,6 +34,8 @@ SPELLER = Speller("s3://lake", "flights", step="train", mapped=frozenset({"daily
             "s3://lake/flights/{{ run_key(dag_run) }}/daily/{{ ti.map_index }}/window/",
         ),
         (Dataset("daily"), "s3://lake/datasets/daily/"),
+        (History("raw"), "s3://lake/flights/_history/raw.json"),
+        (History("daily"), "s3://lake/flights/_history/daily/{{ ti.map_index }}.json"),
         (JobField("train", ("A", "B")), "{{ ti.xcom_pull(task_ids='train')['A']['B'] }}"),
         (
             JobField("score", ("A",)),
@@ -97,7 +100,9 @@ def test_each_code_has_its_own_placeholder():
     file, tar = Code(("a.py",), "file"), Code(("a.py",), "tar")
     more = Code(("a.py", "b.py"), "tar")
     texts = Code((), "prefix", (("c.py", "x"),)), Code((), "prefix", (("c.py", "y"),))
-    assert len({placeholder(code) for code in (file, tar, more, *texts)}) == 5
+    wheel = Code((), "wheel")
+    assert len({placeholder(code) for code in (file, tar, more, wheel, *texts)}) == 6
+    assert placeholder(wheel).startswith("code:wheel#")
     request = {"x": Text.of("--py ", file), "y": tar}
     assert codes_of(request) == {placeholder(file): file, placeholder(tar): tar}
     assert Speller().template(request)["x"] == f"--py {placeholder(file)}"

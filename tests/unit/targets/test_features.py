@@ -74,7 +74,12 @@ def test_every_node_is_a_feature(node, feature):
 
 
 def test_a_worker_job_is_asked_for_by_no_step():
-    assert features(replace(JOB, work=EXTRACT)) == []
+    made = replace(JOB, kind="sagemaker_processing", work=EXTRACT)
+    assert features(made) == []
+
+
+def test_a_glue_job_of_an_extract_is_asked_for():
+    assert features(replace(JOB, work=EXTRACT)) == [("job", "glue job")]
 
 
 def test_what_the_whole_plan_uses():
@@ -107,6 +112,7 @@ def test_values_in_requests():
         replace(JOB, request={"x": values}),
         replace(INVOKE, payload={"x": values}),
         replace(EXTRACT, parameters={"x": values}),
+        replace(EXTRACT, checks=({"check": "row_count", "minimum": values},)),
     ):
         assert [feature for _, feature in features(node)][1:] == expected
     found = features(replace(INVOKE, function=Metric("m", ("a",))))

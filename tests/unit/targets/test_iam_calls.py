@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -105,12 +106,35 @@ def test_reports_are_read_where_they_are_needed() -> None:
 
 
 def test_an_extract_is_written_by_airflows_worker() -> None:
-    output = f"{BUCKET}/ml/flights/*/raw/output/*"
-    assert execution("airflow", extract()) == {
-        *each("s3", "AbortMultipartUpload DeleteObject PutObject", output),
-        ("s3:ListBucket", BUCKET),
-        *each("s3", "GetObject PutObject", f"{BUCKET}/ml/code/*"),
+    output, history = f"{BUCKET}/ml/flights/*/raw/output/*", f"{BUCKET}/ml/flights/_history/raw"
+    expected = {
+        *each("s3", "AbortMultipartUpload DeleteObject GetObject PutObject", output),
+        *each("s3", "ListBucket ListBucketMultipartUploads", BUCKET),
+        *each("s3", "GetObject PutObject", f"{history}.json", f"{BUCKET}/ml/code/*"),
     }
+    assert execution("airflow", extract()) == expected
+    windows = each("s3", "GetObject PutObject", f"{history}.json.runs/*.json")
+    assert execution("airflow", extract(watermark="id")) == expected | windows
+    key = each("kms", "Decrypt GenerateDataKey", arn("kms", "key/k1"))
+    assert execution("airflow", extract(kms_key_id="k1")) == expected | key
+    by_hand = {one for one in expected if not one[1].startswith(history)}
+    assert execution("airflow", replace(extract(), history=None)) == by_hand
+
+
+def test_an_extract_lists_its_own_places_alone() -> None:
+    policy = made("airflow", extract(watermark="id"))["execution"]["policy"]
+    (listing,) = [one for one in policy["Statement"] if one["Action"] == ["s3:ListBucket"]]
+    assert listing["Condition"]["StringLike"]["s3:prefix"] == [
+        "ml/flights/*/raw/output/*",
+        "ml/flights/_history/raw.json",
+        "ml/flights/_history/raw.json.runs/*.json",
+    ]
+
+
+def test_an_extract_in_a_map_has_a_history_for_each_item() -> None:
+    few = Map(name="days", items=("a",), body=(extract(),))
+    history = f"{BUCKET}/ml/flights/_history/raw/*.json"
+    assert each("s3", "GetObject PutObject", history) <= execution("airflow", few)
 
 
 def test_models_and_their_transform_jobs() -> None:

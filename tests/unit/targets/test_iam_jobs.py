@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from iam_plans import (
     ACCOUNT,
     BUCKET,
@@ -22,9 +24,7 @@ from iam_plans import (
     transform,
 )
 
-from airflow_ml_provider.pipeline.values import (
-    Parameter,
-)
+from airflow_ml_provider.pipeline.values import Code, History, Output, Parameter, Text
 from airflow_ml_provider.plan.nodes import (
     Call,
 )
@@ -53,6 +53,8 @@ def test_a_worker_job_does_what_airflows_worker_would() -> None:
     secret = arn("secretsmanager", "secret:airflow/connections/warehouse-??????")
     assert ("secretsmanager:GetSecretValue", secret) in found
     assert ("s3:DeleteObject", f"{BUCKET}/ml/flights/*/raw/output/*") in found
+    history = f"{BUCKET}/ml/flights/_history/raw.json"
+    assert each("s3", "GetObject PutObject", history) <= found
     assert ("glue:StartJobRun", arn("glue", "job/flights-daily")) in found
     assert ("iam:PassRole", ROLE) in found
     assert ("sns:Publish", arn("sns", "t")) in found
@@ -61,6 +63,15 @@ def test_a_worker_job_does_what_airflows_worker_would() -> None:
     principal = roles[ROLE]["trust"]["Statement"][0]["Principal"]
     assert principal == {"Service": ["glue.amazonaws.com", "sagemaker.amazonaws.com"]}
     assert execution("sagemaker", *jobs, notify) == execution("sagemaker", processing("raw"))
+
+
+def test_a_worker_job_reads_its_history_and_what_begins_like_it_not() -> None:
+    history = {"Environment": {"A": History("raw"), "B": Output("raw", "output")}}
+    job = processing("raw", request=history, work=extract())
+    policy = made("sagemaker", job)["jobs"][ROLE]["policy"]
+    read = {resource for action, resource in allowed(policy) if action == "s3:GetObject"}
+    assert f"{BUCKET}/ml/flights/_history/raw.json" in read
+    assert f"{BUCKET}/ml/flights/_history/raw.json*" not in read
 
 
 def test_a_model_that_exists_has_a_role_of_its_own() -> None:
@@ -120,6 +131,50 @@ def test_the_role_of_a_spark_job() -> None:
 
 def test_a_glue_job_that_is_defined_elsewhere_has_its_own_role() -> None:
     assert made("airflow", glue())["jobs"] == {}
+
+
+def test_an_extract_by_glue() -> None:
+    output = Output("raw", "output")
+    command = {"Name": "pythonshell", "ScriptLocation": Code((), "wheel")}
+    definition = {"Role": ROLE, "Command": command, "Connections": {"Connections": ["shop-vpc"]}}
+    request = {
+        "JobName": "flights-raw",
+        "Definition": definition,
+        "Arguments": {
+            "--AIRFLOW_ML_VALUE_1": Text.of("=", output),
+            "--AIRFLOW_ML_VALUE_2": Text.of("=", History("raw")),
+        },
+    }
+    job = replace(glue(), name="raw", request=request, outputs={"output": output}, work=extract())
+    for target in ("airflow", "step-functions"):
+        found = allowed(made(target, job)["jobs"][ROLE]["policy"])
+        rows = f"{BUCKET}/ml/flights/*/raw/output/*"
+        assert found == {
+            *each("s3", "GetObject", f"{BUCKET}/ml/code/*"),
+            *each("s3", "ListBucket ListBucketMultipartUploads", BUCKET),
+            *each("s3", "AbortMultipartUpload DeleteObject GetObject PutObject", rows),
+            *each("s3", "GetObject PutObject", f"{BUCKET}/ml/flights/_history/raw.json"),
+            (
+                "secretsmanager:GetSecretValue",
+                arn("secretsmanager", "secret:airflow/connections/warehouse-??????"),
+            ),
+            *each("glue", "GetConnection", arn("glue", "catalog")),
+            *each("glue", "GetConnection", arn("glue", "connection/shop-vpc")),
+            *each("ec2", "CreateNetworkInterface DeleteNetworkInterface", "*"),
+            *each("ec2", "DescribeNetworkInterfaces DescribeRouteTables DescribeSubnets", "*"),
+            *each("ec2", "DescribeSecurityGroups DescribeVpcAttribute DescribeVpcEndpoints", "*"),
+            *each("ec2", "CreateTags DeleteTags", arn("ec2", "network-interface/*")),
+            ("cloudwatch:PutMetricData", "*"),
+            *each(
+                "logs",
+                "CreateLogGroup CreateLogStream DescribeLogStreams PutLogEvents",
+                arn("logs", "log-group:/aws-glue/python-jobs/output:*"),
+                arn("logs", "log-group:/aws-glue/python-jobs/error:*"),
+            ),
+        }
+    assert allowed(made("airflow", replace(job, work=None))["jobs"][ROLE]["policy"]) >= each(
+        "s3", "PutObject", f"{BUCKET}/ml/flights/*/raw/output_$folder$"
+    )
 
 
 def test_jobs_in_a_network_and_data_by_parameter() -> None:

@@ -12,6 +12,7 @@ from airflow_ml_provider.pipeline.conditions import Comparison
 from airflow_ml_provider.pipeline.step import Report, Retry
 from airflow_ml_provider.pipeline.values import (
     Code,
+    History,
     Item,
     JobField,
     Output,
@@ -53,6 +54,13 @@ EXTRACT = Extract(
     columns={"delay": "int64"},
     output=Output("flights", "output"),
     on_empty="fail",
+    history=History("flights"),
+    partitions=2,
+    partition_by="delay",
+    watermark="id",
+    watermark_delay_seconds=5,
+    checks=({"check": "row_count", "minimum": Parameter("least", 1)},),
+    kms_key_id="key",
     timeout_seconds=1200,
     requirements=("psycopg2-binary",),
     job={
@@ -162,7 +170,10 @@ def test_an_extract_becomes_a_processing_job():
             "AIRFLOW_ML_VALUE_1": Run.ID,
             "AIRFLOW_ML_VALUE_2": Text.of(Parameter("delay", 10)),
             "AIRFLOW_ML_VALUE_3": Run.DATE,
-            "AIRFLOW_ML_VALUE_4": Output("flights", "output"),
+            "AIRFLOW_ML_VALUE_4": Text.of(Parameter("least", 1)),
+            "AIRFLOW_ML_VALUE_5": History("flights"),
+            "AIRFLOW_ML_VALUE_6": Run.KEY,
+            "AIRFLOW_ML_VALUE_7": Output("flights", "output"),
         },
     }
     assert [(one["InputName"], one["S3Input"]["LocalPath"]) for one in inputs] == [
@@ -179,7 +190,21 @@ def test_an_extract_becomes_a_processing_job():
             "parameters": {"delay": {"$value": "AIRFLOW_ML_VALUE_2", "type": "integer"}},
             "defaults": {"run_date": {"$value": "AIRFLOW_ML_VALUE_3", "type": "string"}},
             "columns": {"delay": "int64"},
-            "output": {"$value": "AIRFLOW_ML_VALUE_4", "type": "string"},
+            "partitions": 2,
+            "partition_by": "delay",
+            "watermark": "id",
+            "watermark_delay_seconds": 5,
+            "on_drift": "fail",
+            "checks": [
+                {
+                    "check": "row_count",
+                    "minimum": {"$value": "AIRFLOW_ML_VALUE_4", "type": "integer"},
+                }
+            ],
+            "memory_mb": 300,
+            "history": {"$value": "AIRFLOW_ML_VALUE_5", "type": "string"},
+            "run_key": {"$value": "AIRFLOW_ML_VALUE_6", "type": "string"},
+            "output": {"$value": "AIRFLOW_ML_VALUE_7", "type": "string"},
             "on_empty": "fail",
             "kms_key_id": "key",
             "requirements": ["psycopg2-binary"],

@@ -5,12 +5,13 @@ import sqlite3
 import pytest
 from botocore.exceptions import ClientError
 
-from airflow_ml_provider.extract.errors import BadQuery, NoRows
+from airflow_ml_provider.extract.errors import BadQuery, CheckFailed, NoRows
 from airflow_ml_provider.extract.manifest import read_manifest
 from airflow_ml_provider.worker import sql_extract
 from airflow_ml_provider.worker.errors import StepError
 
 URI = "s3://lake/flights/"
+HISTORY = "s3://lake/_history/flights.json"
 
 
 @pytest.fixture
@@ -29,6 +30,9 @@ def connect(connect, tmp_path):
     return connect
 
 
+NO_UA = {"check": "in_range", "column": "carrier", "minimum": "V"}
+
+
 def work(**fields):
     return {
         "conn_id": "warehouse",
@@ -37,6 +41,15 @@ def work(**fields):
         "parameters": {"delay": 10},
         "defaults": {"run_date": "2013-08-29"},
         "columns": {},
+        "partitions": 1,
+        "partition_by": None,
+        "watermark": None,
+        "watermark_delay_seconds": 0,
+        "on_drift": "fail",
+        "checks": [],
+        "memory_mb": 300,
+        "history": HISTORY,
+        "run_key": "20130829T000000",
         "output": URI,
         "on_empty": "continue",
         "kms_key_id": None,
@@ -48,6 +61,16 @@ def work(**fields):
 def test_rows_are_extracted(connect):
     assert sql_extract.run(work(), connect).startswith("1 rows, ")
     assert read_manifest(connect("s3"), URI).rows == 1
+
+
+def test_checks_and_a_watermark_are_kept(connect):
+    rows = work(query=None, table="flights", parameters={}, watermark="delay")
+    with pytest.raises(CheckFailed, match="carrier"):
+        sql_extract.run({**rows, "checks": [NO_UA]}, connect)
+    assert sql_extract.run(rows, connect).startswith("1 rows, ")
+    again = {**rows, "columns": {"carrier": "string", "delay": "int64"}}
+    assert sql_extract.run(again, connect).startswith("1 rows, ")
+    assert sql_extract.run({**again, "run_key": "next"}, connect).startswith("0 rows, ")
 
 
 def test_packages_are_installed_first(connect, monkeypatch):

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from airflow_ml_provider.pipeline.values import Metric, Parameter, Run, Text, Token
-from airflow_ml_provider.targets.worker_step import written
+from airflow_ml_provider.plan.worker_step import written
 from airflow_ml_provider.worker.errors import StepError
 from airflow_ml_provider.worker.values import filled, token_of
 

@@ -7,6 +7,7 @@ import pytest
 from airflow_ml_provider.pipeline.values import (
     Code,
     Dataset,
+    History,
     Item,
     JobField,
     Metric,
@@ -50,6 +51,8 @@ def scope(job, plan):
         (Run.INTERVAL_END, {"Get": "Parameters.data_interval_end"}),
         (Parameter("depth", 6), DEPTH),
         (Dataset("daily"), "s3://bucket/root/datasets/daily/"),
+        (History("a"), "s3://bucket/root/flights/_history/a.json"),
+        (History("here"), "s3://bucket/root/flights/_history/here/3.json"),
         (ResourceName("a"), {"Get": "Steps.a-then.ModelName"}),
         (JobField("a", ("A", "B")), {"Get": "Steps.a-then.A.B"}),
         (JobField("b", ("A", "0", "c-d", "E")), {"Get": "Steps.b.A[0]['c-d'].E"}),

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from airflow_ml_provider.pipeline import Dataset, JobField, Metric, Output, Parameter, Run, Text
-from airflow_ml_provider.pipeline.values import Item, ResourceName, Token
+from airflow_ml_provider.pipeline.values import History, Item, ResourceName, Token
 from airflow_ml_provider.plan.nodes import Invoke, Map
 from airflow_ml_provider.targets.step_functions.facts import Facts, name_prefixes
 from airflow_ml_provider.targets.step_functions.values import MAX_CALLS, Speller
@@ -40,6 +40,10 @@ def spelled(speller, value):
             Output("inner", "o"),
             "States.Format('s3://bucket/ml/p/{}/inner/{}/o/', $.run.key, $.index)",
         ),
+        (
+            History("inner"),
+            "States.Format('s3://bucket/ml/p/_history/inner/{}.json', $.index)",
+        ),
         (JobField("work", ("A", "B")), "$.steps.work.A.B"),
         (JobField("call", ("messageId",)), "$.steps.call.MessageId"),
         (JobField("spark", ("jobRunId",)), "$.steps.spark.JobRunId"),
@@ -72,6 +76,7 @@ def test_values(speller, value, expected):
     ("value", "expected"),
     [
         (Dataset("daily"), "s3://bucket/ml/datasets/daily/"),
+        (History("work"), "s3://bucket/ml/p/_history/work.json"),
         (Text.of("a", 1, 2.5), "a12.5"),
         ([1, "a", None, {"b": []}], [1, "a", None, {"b": []}]),
         ({"a": {"b": Run.ID}, "c": 1}, {"a": {"b.$": "$.run.id"}, "c": 1}),

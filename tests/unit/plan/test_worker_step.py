@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import ast
+import base64
+import hashlib
+from importlib.metadata import distributions
 from pathlib import Path
 
 import pytest
@@ -20,7 +23,13 @@ from airflow_ml_provider.pipeline.values import (
     Token,
 )
 from airflow_ml_provider.plan.nodes import Map
-from airflow_ml_provider.targets.worker_step import modules, step_file, written
+from airflow_ml_provider.plan.worker_step import (
+    modules,
+    start_file,
+    step_file,
+    worker_wheel,
+    written,
+)
 
 PACKAGE = Path(airflow_ml_provider.__file__).parent
 
@@ -134,12 +143,44 @@ def test_the_limits_of_the_environment_are_problems():
     assert written(many, {}).problems == ("it has 101 values of the run, a job takes 100",)
     (problem,) = written([Parameter("text", "x" * 257)], {}).problems
     assert problem == "parameter 'text': its default has more than 256 characters"
+    assert written([*many, Parameter("text", "x" * 257)], {}, bounded=False).problems == ()
 
 
 def test_the_step_file_is_readable_and_always_the_same():
     assert step_file({"b": 1, "a": "ü"}) == Code(
         (), "prefix", (("step.json", '{\n  "b": 1,\n  "a": "ü"\n}\n'),)
     )
+
+
+def test_a_step_file_and_a_script_alone():
+    assert step_file({}, "file") == Code((), "file", (("step.json", "{}\n"),))
+    ((name, text),) = start_file("glue_shell").texts
+    assert name == "run.py"
+    assert "airflow_ml_provider.worker.glue_shell import main" in text
+
+
+def test_the_wheel_holds_the_modules_and_asks_for_nothing(tmp_path):
+    name, files = worker_wheel()
+    version = airflow_ml_provider.__version__
+    assert name == f"airflow_ml_worker-{version}-py3-none-any.whl"
+    info = f"airflow_ml_worker-{version}.dist-info"
+    texts = dict(modules().texts)
+    del texts["run.py"]
+    assert {path: body.decode() for path, body in files.items() if info not in path} == texts
+    assert b"Requires-Dist" not in files[f"{info}/METADATA"]
+    for path, body in files.items():
+        target = tmp_path / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(body)
+    (found,) = distributions(path=[str(tmp_path)])
+    assert found.metadata["Name"] == "airflow-ml-worker"
+    assert {str(one) for one in found.files} == files.keys()
+    for one in found.files:
+        if one.hash is not None:
+            digest = hashlib.sha256(one.read_binary()).digest()
+            assert one.hash.value == base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+            assert one.size == len(one.read_binary())
+    assert [one.name for one in found.files if one.hash is None] == ["RECORD"]
 
 
 def test_the_modules_import_nothing_that_is_not_among_them():

@@ -1,14 +1,11 @@
 from __future__ import annotations
 
-import hashlib
 import sqlite3
-import sys
-from types import ModuleType
-from typing import NamedTuple
 
 import pyarrow as pa
 import pytest
 
+from airflow_ml_provider.extract.dbapi import DbapiSource
 from airflow_ml_provider.extract.errors import (
     BadQuery,
     EmptyResult,
@@ -16,7 +13,7 @@ from airflow_ml_provider.extract.errors import (
     TypeMismatch,
     UnknownType,
 )
-from airflow_ml_provider.extract.source import DbapiSource
+from airflow_ml_provider.extract.selection import Selection
 
 
 def series(count, expression):
@@ -26,9 +23,23 @@ def series(count, expression):
     )
 
 
-def read(query, connect=lambda: sqlite3.connect(":memory:"), **options):
-    with DbapiSource("warehouse", connect, query=query, **options).open() as reader:
-        return reader.read_all()
+def memory():
+    return sqlite3.connect(":memory:")
+
+
+def batches_of(query, connect=memory, **fields):
+    source = DbapiSource(Selection("warehouse", query, **fields), connect)
+    with source.open() as rows:
+        (stream,) = rows.streams
+        with stream() as batches:
+            found = list(batches)
+    assert all(batch.schema == rows.schema for batch in found)
+    return rows.schema, found
+
+
+def read(query, connect=memory, **fields):
+    schema, batches = batches_of(query, connect, **fields)
+    return pa.Table.from_batches(batches, schema)
 
 
 def test_types_are_inferred_and_nulls_stay_nulls():
@@ -42,20 +53,14 @@ def test_types_are_inferred_and_nulls_stay_nulls():
 
 
 def test_rows_come_in_order_over_many_batches():
-    with DbapiSource(
-        "warehouse", lambda: sqlite3.connect(":memory:"), query=series(40_000, "i")
-    ).open() as reader:
-        batches = list(reader)
+    _, batches = batches_of(series(40_000, "i"))
     assert [batch.num_rows for batch in batches] == [1_024, 16_384, 16_384, 6_208]
     assert pa.Table.from_batches(batches)["i"].to_pylist() == list(range(1, 40_001))
 
 
 def test_wide_rows_come_in_small_batches():
-    with DbapiSource(
-        "warehouse", lambda: sqlite3.connect(":memory:"), query=series(1_200, "zeroblob(100000) b")
-    ).open() as reader:
-        sizes = [batch.num_rows for batch in reader]
-    assert sizes == [1_024, 83, 83, 10]
+    _, batches = batches_of(series(1_200, "zeroblob(100000) b"))
+    assert [batch.num_rows for batch in batches] == [1_024, 83, 83, 10]
 
 
 def test_parameters_are_bound():
@@ -65,8 +70,7 @@ def test_parameters_are_bound():
 
 def test_table(sqlite):
     connect = sqlite('create table "odd ""name" (a int); insert into "odd ""name" values (7)')
-    with DbapiSource("warehouse", connect, table='odd "name').open() as reader:
-        assert reader.read_all().to_pylist() == [{"a": 7}]
+    assert read(None, connect, table='odd "name').to_pylist() == [{"a": 7}]
 
 
 def test_given_types_win():
@@ -136,19 +140,6 @@ def test_bad_queries(query, message):
         read(query)
 
 
-@pytest.mark.parametrize(
-    "fields",
-    [
-        {},
-        {"query": "select 1", "table": "flights"},
-        {"table": "flights", "parameters": {"a": 1}},
-    ],
-)
-def test_bad_fields(fields):
-    with pytest.raises(BadQuery):
-        DbapiSource("warehouse", object, **fields)
-
-
 def test_no_connection():
     def connect():
         raise ConnectionRefusedError
@@ -161,10 +152,11 @@ def test_no_connection():
 
 def test_the_connection_is_closed_without_a_commit(sqlite):
     connect = sqlite("create table t (a int)")
+    path = connect().execute("pragma database_list").fetchone()[2]
     opened = []
 
     def remember():
-        opened.append(connect())
+        opened.append(sqlite3.connect(path, check_same_thread=False))
         return opened[0]
 
     with pytest.raises(BadQuery):
@@ -172,88 +164,3 @@ def test_the_connection_is_closed_without_a_commit(sqlite):
     with pytest.raises(sqlite3.ProgrammingError, match="closed"):
         opened[0].execute("select 1")
     assert read("select count(*) as n from t", connect).to_pylist() == [{"n": 0}]
-
-
-def test_the_fingerprint_is_of_the_text():
-    query = "select :a as a"
-    sources = [DbapiSource("w", object, query=query, parameters={"a": n}) for n in (1, 2)]
-    assert {source.query_sha256 for source in sources} == {
-        hashlib.sha256(query.encode()).hexdigest()
-    }
-    assert DbapiSource("w", object, table="t").query_sha256 != sources[0].query_sha256
-
-
-class PostgresColumn(NamedTuple):
-    name: str
-    type_code: int
-    precision: int | None
-    scale: int | None
-
-
-class PostgresCursor:
-    """As psycopg2's server-side cursor: there is no description before rows were fetched."""
-
-    def __init__(self, columns, rows):
-        self.columns = [PostgresColumn(*column) for column in columns]
-        self.rows = rows
-        self.description = None
-        self.executed = None
-
-    def execute(self, *arguments):
-        self.executed = arguments
-
-    def fetchmany(self, count):
-        self.description = self.columns
-        taken, self.rows = self.rows[:count], self.rows[count:]
-        return taken
-
-
-@pytest.fixture
-def postgres(fake_module, monkeypatch):
-    """Give what connects to a fake PostgreSQL that answers with a cursor."""
-    fake_module("psycopg2")
-    extensions = ModuleType("psycopg2.extensions")
-    extensions.cursor = object()
-    monkeypatch.setitem(sys.modules, "psycopg2.extensions", extensions)
-
-    def make(cursor):
-        def open_cursor(*_, **__):
-            return cursor
-
-        members = {
-            "__module__": "psycopg2.extensions",
-            "autocommit": False,
-            "cursor": staticmethod(open_cursor),
-            "close": lambda _: None,
-        }
-        return type("connection", (), members)
-
-    return make
-
-
-def test_postgres_types_need_no_values(postgres):
-    columns = [("i", 23, None, None), ("n", 1700, 10, 2), ("t", 1184, None, None)]
-    cursor = PostgresCursor(columns, [])
-    table = read("select :a, '100%'", postgres(cursor), parameters={"a": 1})
-    assert table.schema.types == [
-        pa.int32(),
-        pa.decimal128(10, 2),
-        pa.timestamp("us", "UTC"),
-    ]
-    assert cursor.executed == ("select %(a)s, '100%%'", {"a": 1})
-
-
-def test_postgres_types_that_are_not_known(postgres):
-    columns = [
-        ("total", 1700, None, None),
-        ("mean", 1700, None, None),
-        ("doc", 3802, None, None),
-        ("ip", 869, None, None),
-    ]
-    cursor = PostgresCursor(columns, [(1, 2, {}, "10.0.0.1")])
-    with pytest.raises(UnknownType) as error:
-        read("select ...", postgres(cursor), columns={"mean": "int64"})
-    assert str(error.value).splitlines()[1:] == [
-        "  - total is numeric without a precision of 38 or less",
-        "  - doc holds a dict, which has no Arrow type here; cast it in the query, e.g. to text",
-    ]

@@ -1,16 +1,20 @@
-"""The work of a processing job as files: the package's own modules, and what to do as JSON.
+"""The work of a job without Airflow as files: this package's modules, and what to do as JSON.
 
 CreateProcessingJob takes 256 characters an argument, so the work is a file. Its values of the run
-come one by one as environment variables; the file says where they go and what type they have.
+come one by one, as environment variables or as arguments; the file says where they go and what
+type they have.
 https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateProcessingJob.html
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
+from base64 import urlsafe_b64encode
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
+from airflow_ml_provider import __version__
 from airflow_ml_provider.pipeline.frozen import dataclass
 from airflow_ml_provider.pipeline.values import (
     Code,
@@ -24,9 +28,9 @@ from airflow_ml_provider.pipeline.values import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
-    from airflow_ml_provider.plan.nodes import Json, Map
+    from airflow_ml_provider.plan.nodes import Json
 
 MAX_VALUES = 100
 MAX_CHARACTERS = 256
@@ -45,12 +49,24 @@ _MODULES = (
 _START = '''\
 """Start the work that `step.json` describes."""
 
-from airflow_ml_provider.worker.main import main
+from airflow_ml_provider.worker.{module} import main
 
 if __name__ == "__main__":
     main()
 '''
 _TYPES = {bool: "boolean", int: "integer", float: "number", str: "string"}
+
+
+class Mapped(Protocol):
+    """A map of a definition or of a plan."""
+
+    @property
+    def name(self) -> str:
+        """The step's name."""
+
+    @property
+    def items(self) -> Any:
+        """JSON values, or the parameter that has them."""
 
 
 @dataclass(frozen=True)
@@ -67,26 +83,57 @@ class Written:
 
 def modules() -> Code:
     """Give the part of this package that runs in the container; ``run.py`` starts it."""
+    return Code((), "prefix", (("run.py", _START.format(module="main")), *sorted(texts().items())))
+
+
+def texts() -> dict[str, str]:
+    """Read the modules that a job without Airflow needs, by their paths in the package."""
     files = [
         _PACKAGE / "__init__.py",
         *(file for folder in _FOLDERS for file in (_PACKAGE / folder).glob("*.py")),
         *(_PACKAGE / "aws" / f"{name}.py" for name in ("__init__", *_MODULES)),
     ]
-    texts = {
+    return {
         file.relative_to(_PACKAGE.parent).as_posix(): file.read_text(encoding="utf-8")
         for file in files
     }
-    return Code((), "prefix", (("run.py", _START), *sorted(texts.items())))
 
 
-def step_file(work: Json) -> Code:
-    """Give the work as the file ``step.json``."""
+def start_file(module: str) -> Code:
+    """Give the script that starts a module of ``worker``."""
+    return Code((), "file", (("run.py", _START.format(module=module)),))
+
+
+def worker_wheel() -> tuple[str, dict[str, bytes]]:
+    """Give the name of the wheel with these modules, and its files.
+
+    It says nothing of what they import: pip would bring Airflow.
+    https://packaging.python.org/en/latest/specifications/binary-distribution-format/
+    """
+    name = f"airflow_ml_worker-{__version__}"
+    info = {
+        "METADATA": f"Metadata-Version: 2.1\nName: airflow-ml-worker\nVersion: {__version__}\n",
+        "WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    members = {**texts(), **{f"{name}.dist-info/{file}": text for file, text in info.items()}}
+    files = {path: text.encode() for path, text in sorted(members.items())}
+    record = f"{name}.dist-info/RECORD"
+    listed = [f"{path},sha256={_digest(body)},{len(body)}" for path, body in files.items()]
+    files[record] = "\n".join([*listed, f"{record},,", ""]).encode()
+    return f"{name}-py3-none-any.whl", files
+
+
+def step_file(work: Json, form: str = "prefix") -> Code:
+    """Give the work as the file ``step.json``, or the prefix in which it lies."""
     text = json.dumps(work, indent=2, ensure_ascii=False) + "\n"
-    return Code((), "prefix", (("step.json", text),))
+    return Code((), form, (("step.json", text),))
 
 
-def written(work: Json, maps: Mapping[str, Map]) -> Written:
-    """Write work down; ``maps`` are those of the plan by name, whose items have types."""
+def written(work: Json, maps: Mapping[str, Mapped], *, bounded: bool = True) -> Written:
+    """Write work down; ``maps`` are all there are by name, whose items have types.
+
+    ``bounded``: the values have to fit into the environment of a processing job.
+    """
     names: dict[Any, str] = {}
     problems: list[str] = []
 
@@ -110,15 +157,22 @@ def written(work: Json, maps: Mapping[str, Map]) -> Written:
         return spelled if isinstance(spelled, dict) else str(spelled)
 
     filled = replace_values(work, spell)
-    if len(names) > MAX_VALUES:
-        problems.append(f"it has {len(names)} values of the run, a job takes {MAX_VALUES}")
-    problems += [
-        f"parameter {value.name!r}: its default has more than {MAX_CHARACTERS} characters"
-        for value in names
-        if isinstance(value, Parameter) and len(str(value.default)) > MAX_CHARACTERS
-    ]
+    if bounded:
+        problems += _too_much(names)
     environment = {variable: _as_text(value) for value, variable in names.items()}
     return Written(filled, environment, tuple(problems))
+
+
+def _digest(body: bytes) -> str:
+    return urlsafe_b64encode(hashlib.sha256(body).digest()).rstrip(b"=").decode()
+
+
+def _too_much(values: Collection[Any]) -> Iterator[str]:
+    if len(values) > MAX_VALUES:
+        yield f"it has {len(values)} values of the run, a job takes {MAX_VALUES}"
+    for value in values:
+        if isinstance(value, Parameter) and len(str(value.default)) > MAX_CHARACTERS:
+            yield f"parameter {value.name!r}: its default has more than {MAX_CHARACTERS} characters"
 
 
 def _as_text(value: Any) -> Any:
@@ -129,7 +183,7 @@ def _as_text(value: Any) -> Any:
     return value
 
 
-def _type(value: Any, maps: Mapping[str, Map]) -> str:
+def _type(value: Any, maps: Mapping[str, Mapped]) -> str:
     if isinstance(value, Metric):
         return "number"
     if isinstance(value, Parameter):
@@ -139,7 +193,7 @@ def _type(value: Any, maps: Mapping[str, Map]) -> str:
     return "string"
 
 
-def _item_type(value: Item, node: Map) -> str:
+def _item_type(value: Item, node: Mapped) -> str:
     items: Any = node.items.default if isinstance(node.items, Parameter) else node.items
     what = f"{'.'.join(('the item', *value.path))} of map {node.name!r}"
     return _one_type([_below(item, value.path) for item in items], what)

@@ -1,0 +1,99 @@
+"""Streams of a PostgreSQL selection: by ADBC's binary COPY, or by a cursor, with equal batches."""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from airflow_ml_provider.extract.errors import BadQuery, TypeMismatch, UnknownType
+from airflow_ml_provider.extract.postgres_cursor import cursor_arrays
+from airflow_ml_provider.extract.postgres_session import Session
+from airflow_ml_provider.extract.postgres_types import ARRAY_MARK, Column, schema_of
+from airflow_ml_provider.extract.postgres_values import record_batch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    import pyarrow as pa
+
+    from airflow_ml_provider.extract.readers import Readers
+
+_ISOLATION = "set transaction isolation level repeatable read read only"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the streams of one selection have in common.
+
+    ``begin`` are the first statements of each one's transaction.
+    """
+
+    name: str
+    readers: Readers
+    columns: Sequence[Column]
+    begin: Sequence[str]
+    batch_bytes: int
+
+
+@contextmanager
+def adbc_stream(plan: Plan, uri: str, text: str) -> Iterator[Iterator[pa.RecordBatch]]:
+    """Read ``text`` by ADBC."""
+    # Installed or not: see PostgresSource.
+    adbc = import_module("airflow_ml_provider.extract.adbc")
+    driver = import_module("adbc_driver_postgresql")
+    hint = {driver.StatementOptions.BATCH_SIZE_HINT_BYTES.value: str(plan.batch_bytes)}
+    with adbc.opened(plan.name, lambda: driver.connect(uri)) as connection:
+        with adbc.adbc_errors(plan.name), plan.readers.waiting(connection):
+            connection.set_autocommit(False)
+            for statement in (_ISOLATION, *plan.begin):
+                adbc.run(connection, statement)
+        # The query may end in a comment, and COPY closes a bracket after it.
+        reading = adbc.read(plan.readers, plan.name, connection, f"{text}\n", options=hint)
+        with _array_errors(plan), reading as (schema, batches):
+            wire = [column.wire for column in plan.columns]
+            if schema.types != wire:
+                raise UnknownType(
+                    f"{plan.name}: adbc-driver-postgresql {driver.__version__} gives "
+                    f"{schema.types}, and not {wire}; mend: another version of it"
+                )
+            yield _fitted(plan, (batch.columns for batch in batches))
+
+
+@contextmanager
+def cursor_stream(
+    plan: Plan, connect: Callable[[], Any], text: str
+) -> Iterator[Iterator[pa.RecordBatch]]:
+    """Read ``text`` by a server-side cursor on a connection of its own."""
+    with Session.opened(plan.name, connect) as session:
+        with plan.readers.waiting(session.connection):
+            session.rows("begin")
+            for statement in (_ISOLATION, *plan.begin):
+                session.rows(statement)
+        with _array_errors(plan):
+            arrays = cursor_arrays(plan.readers, session, plan.columns, text, plan.batch_bytes)
+            yield _fitted(plan, arrays)
+
+
+def _fitted(plan: Plan, found: Iterator[Sequence[pa.Array]]) -> Iterator[pa.RecordBatch]:
+    schema = schema_of(plan.columns)
+    for arrays in found:
+        yield record_batch(plan.name, plan.columns, arrays, schema)
+
+
+@contextmanager
+def _array_errors(plan: Plan) -> Iterator[None]:
+    try:
+        yield
+    except BadQuery as error:
+        match = re.search(rf"{ARRAY_MARK}(\d+) ([\[\]:\d-]+)", str(error))
+        if match is None:
+            raise
+        column = plan.columns[int(match[1])].name
+        raise TypeMismatch(
+            f"{plan.name}: column {column} holds an array with the bounds {match[2]}, and a list "
+            f"has one dimension that begins at 1; mend: columns={{{column!r}: 'string'}}, or "
+            "array_to_json() in the query"
+        ) from error
