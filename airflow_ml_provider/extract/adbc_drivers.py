@@ -232,7 +232,7 @@ def _adbc(conn_id: str, connection: Connection, extra: dict[str, Any]) -> Databa
     return _database(
         str(module),
         {**_target(connection, dialect), **_json(conn_id, extra, "db_kwargs")},
-        extra,
+        (),
         connection_options={name: _text(value) for name, value in connection_options.items()},
         entrypoint=entrypoint,
     )

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from adbc_driver_manager import AdbcDatabase, AdbcStatusCode
 
 from airflow_ml_provider.extract.adbc import adbc_errors, opened, read
+from airflow_ml_provider.extract.arrow_types import fitted
 from airflow_ml_provider.extract.columns import array_of, given_types, unique, unknown_types
 from airflow_ml_provider.extract.errors import BadConnection, BadQuery, SourceUnavailable
 from airflow_ml_provider.extract.readers import Readers
@@ -148,10 +149,10 @@ class AdbcSource:
                 raise self._refused(error) from error
             except SourceUnavailable as error:
                 # BigQuery's driver connects to nothing here, and calls a missing key unknown.
-                known = _status(error) not in (*_REFUSED, AdbcStatusCode.UNKNOWN)
-                if known and getattr(error.__cause__, "sqlstate", None) not in _REFUSED_SQLSTATES:
-                    raise
-                raise self._refused(error) from error
+                refused = _status(error) in (*_REFUSED, AdbcStatusCode.UNKNOWN)
+                if refused or getattr(error.__cause__, "sqlstate", None) in _REFUSED_SQLSTATES:
+                    raise self._refused(error) from error
+                raise
             if database.connection_options:
                 with adbc_errors(self.name):
                     connection.set_options(**database.connection_options)
@@ -238,7 +239,7 @@ class AdbcSource:
         row_number = 1
         for batch in batches:
             arrays = [
-                array_of(self.name, column, plain(array), row_number)
+                array_of(self.name, column, array, row_number, _fit)
                 for column, array in zip(schema, batch.columns)
             ]
             if batch.num_rows:
@@ -286,6 +287,10 @@ def _nested(arrow: pa.DataType) -> pa.DataType | None:
     is_list = pa.types.is_list(arrow) or pa.types.is_large_list(arrow)
     item = written(arrow.value_type) if is_list else None
     return pa.list_(item) if item else None
+
+
+def _fit(array: pa.Array, target: pa.DataType) -> pa.Array:
+    return fitted(plain(array), target)
 
 
 def plain(array: pa.Array) -> pa.Array:

@@ -25,9 +25,14 @@ if TYPE_CHECKING:
     from airflow_ml_provider.extract.selection import Selection
 
     Row = tuple[Any, ...]
+    Fit = Callable[[pa.Array, pa.DataType], pa.Array]
 
-FIRST_ROWS = 1_024
+_FIRST_ROWS = 1_024
+_FIRST_BYTES = 8 * 1024 * 1024
 _INFERENCE_ROWS = 32_768
+# A step may hold rows that are far wider than those before.
+_STEP_ROWS = 128
+_FIRST_STEP_ROWS = 16
 _SHOWN_CHARACTERS = 100
 
 
@@ -73,7 +78,6 @@ def first_rows(
     *,
     known: Mapping[str, pa.DataType] | None = None,
     unknown: Mapping[str, str] | None = None,
-    rows: list[Row] | None = None,
 ) -> tuple[pa.Schema, list[Row]]:
     """Give the types of all columns, and the rows that were read to know them.
 
@@ -81,19 +85,19 @@ def first_rows(
     values.
 
     :param unknown: why a column's type can't be known though the database describes it.
-    :param rows: what was read already.
     :raises UnknownType: a column's type is unknown; the message names all such columns.
     """
     types, problems = given_types(selection, names)
     problems += [f"{name} {why}" for name, why in (unknown or {}).items() if name not in types]
     wrong = bool(problems)
     types = {**(known or {}), **dict.fromkeys(unknown or {}), **types}
-    rows = fresh = fetch(FIRST_ROWS) if rows is None else rows
+    rows = fresh = fetched(fetch, _FIRST_ROWS, _FIRST_BYTES)
     wanted = [index for index, name in enumerate(names) if name not in types]
     while wanted := [i for i in wanted if all(row[i] is None for row in fresh)]:
-        if len(rows) >= _INFERENCE_ROWS or not (fresh := fetch(FIRST_ROWS)):
+        if len(rows) >= _INFERENCE_ROWS or len(fresh) < _FIRST_ROWS:  # enough, the end, or wide
             break
-        rows += fresh
+        fresh = fetched(fetch, _FIRST_ROWS, _FIRST_BYTES)
+        rows = rows + fresh
     for index, name in enumerate(names):
         if name not in types:
             types[name], problem = infer([row[index] for row in rows])
@@ -101,6 +105,25 @@ def first_rows(
     if problems:
         raise unknown_types(selection.name, problems, UnknownType if rows or wrong else EmptyResult)
     return pa.schema([(name, types[name]) for name in names]), rows
+
+
+def fetched(fetch: Callable[[int], list[Row]], most: int, most_bytes: int) -> list[Row]:
+    """Fetch ``most`` rows, or fewer once they hold ``most_bytes``; none are the end."""
+    rows: list[Row] = []
+    size = 0
+    while len(rows) < most and size < most_bytes:
+        fitting = (most_bytes - size) * len(rows) // size if size else _FIRST_STEP_ROWS
+        fresh = fetch(max(1, min(_STEP_ROWS, fitting, most - len(rows))))
+        if not fresh:
+            break
+        rows += fresh
+        size += sum(map(size_of, fresh))
+    return rows
+
+
+def size_of(row: Row) -> int:
+    """Give about how many bytes a row holds."""
+    return sum(len(value) if isinstance(value, (str, bytes)) else 8 for value in row)
 
 
 def unknown_types(
@@ -147,7 +170,9 @@ def column_of(
         _mismatch(name, column, values, row_number, convert=convert, cause=error)
 
 
-def array_of(name: str, column: pa.Field, array: pa.Array, row_number: int) -> pa.Array:
+def array_of(
+    name: str, column: pa.Field, array: pa.Array, row_number: int, fit: Fit = fitted
+) -> pa.Array:
     """Make a column of a batch from what an ADBC driver gave.
 
     :raises TypeMismatch: a value does not fit its type, or text is not UTF-8.
@@ -156,7 +181,7 @@ def array_of(name: str, column: pa.Field, array: pa.Array, row_number: int) -> p
         # Drivers give text and 39-digit numbers as they are.
         if pa.types.is_string(array.type) or pa.types.is_decimal(array.type):
             array.validate(full=True)
-        return fitted(array, column.type)
+        return fit(array, column.type)
     except FIT_ERRORS as error:
         try:
             values = array.to_pylist()
@@ -167,7 +192,7 @@ def array_of(name: str, column: pa.Field, array: pa.Array, row_number: int) -> p
             ) from error
 
         def convert(given: Sequence[Any], target: pa.DataType) -> pa.Array:
-            return fitted(pa.array(given, array.type), target)
+            return fit(pa.array(given, array.type), target)
 
         _mismatch(name, column, values, row_number, convert=convert, cause=error)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_ml_provider.extract import mysql
 from airflow_ml_provider.extract.arrow_types import to_array
-from airflow_ml_provider.extract.columns import FIRST_ROWS, batch_of, first_rows, names_of
+from airflow_ml_provider.extract.columns import batch_of, fetched, first_rows, names_of
 from airflow_ml_provider.extract.postgres import PostgresSource
 from airflow_ml_provider.extract.session import Session, session
 from airflow_ml_provider.extract.source import BATCH_BYTES, Rows, one_stream
@@ -125,23 +125,17 @@ class DbapiSource:
         def fetch(count: int) -> list[Row]:
             return list(opened.call(cursor.fetchmany, count))
 
-        rows = fetch(FIRST_ROWS)
         names = names_of(self.name, cursor.description)
         known = described.types if described else None
         unknown = described.problems if described else None
-        schema, rows = first_rows(
-            self.selection, names, fetch, known=known, unknown=unknown, rows=rows
-        )
+        schema, first = first_rows(self.selection, names, fetch, known=known, unknown=unknown)
         convert = mysql.from_text if described else to_array
 
         def batches() -> Iterator[pa.RecordBatch]:
-            fetched, row_number = rows, 1
-            while fetched:
-                batch = batch_of(self.name, schema, fetched, row_number, convert)
-                yield batch
-                row_number += len(fetched)
-                # Wide rows come in smaller batches, so that memory stays bounded.
-                fitting = batch_bytes * len(fetched) // max(1, batch.nbytes)
-                fetched = fetch(max(1, min(_MAX_ROWS, fitting)))
+            rows, row_number = first, 1
+            while rows:
+                yield batch_of(self.name, schema, rows, row_number, convert)
+                row_number += len(rows)
+                rows = fetched(fetch, _MAX_ROWS, batch_bytes)
 
         return schema, batches()

@@ -114,12 +114,12 @@ class History:
             new = change(state)
             if new == state:
                 return state
-            # An old window is in two places for a moment, never in none.
-            for claim in new.claims[:-KEPT]:
-                self._put(self._run_key(claim.run), _claim_record(claim))
-            new = replace(new, claims=new.claims[-KEPT:])
             condition = {"IfMatch": etag} if etag else {"IfNoneMatch": "*"}
             with s3_errors(location):
+                # An old window is in two places for a moment, never in none.
+                for claim in new.claims[:-KEPT]:
+                    self._put(self._run_key(claim.run), _claim_record(claim))
+                new = replace(new, claims=new.claims[-KEPT:])
                 try:
                     self._put(location.prefix, _record(new), **condition)
                 except ClientError as error:

@@ -8,11 +8,11 @@ from airflow_ml_provider.extract.errors import BadQuery
 
 MB = 1024 * 1024
 DEFAULT_MEMORY_MB = 300
-MIN_MEMORY_MB = 128
+MIN_MEMORY_MB = 192
 PARTS_IN_FLIGHT = 2
 QUEUED_ROW_GROUPS = 1
-# Modules, connections, and what the allocators keep.
-_FIXED_MB = 90
+# Modules, with the hook's, connections, and what the allocators keep.
+_FIXED_MB = 140
 _BATCH_BYTES = MB
 # A batch is there as the driver reads it, as Arrow, and as its column types want it.
 _BATCH_COPIES = 4

@@ -39,6 +39,10 @@ _FIRST_LOCK_TIMEOUT = "60s"
 _LOCK_TIMEOUT = "10s"
 _AFTER = "airflow_ml_after"
 _ENDLESS = ("infinity", "-infinity", "Infinity", "-Infinity", "NaN")
+_HIGHEST = f"""
+case when max({{0}})::text not in {_ENDLESS} then max({{0}}) end,
+max({{0}})::text, count(*) - count({{0}})
+"""
 
 
 @dataclass(frozen=True)
@@ -87,18 +91,9 @@ class PostgresSource:
                 ((snapshot,),) = control.rows("select pg_catalog.pg_export_snapshot()")
                 begin.insert(0, f"set transaction snapshot '{snapshot}'")
             uri = _adbc_uri(control) if exact else None
-            plan = Plan(
-                self.name,
-                readers,
-                columns,
-                begin,
-                batch_bytes,
-            )
-            read = (
-                partial(adbc_stream, plan, uri)
-                if uri
-                else partial(cursor_stream, plan, self.connect)
-            )
+            plan = Plan(self.name, readers, columns, begin, batch_bytes)
+            cursor = partial(cursor_stream, plan, self.connect)
+            read = partial(adbc_stream, plan, uri) if uri else cursor
             select = _select({c.name: c.adbc if uri else c.cursor for c in columns})
             texts = [self._text(control, share, select=select) for share in parts]
             try:
@@ -116,11 +111,17 @@ class PostgresSource:
         name = quoted(column)
         where = () if after is None else (f"{name} > :{_AFTER} or {name} is null",)
         share = Share(where, {} if after is None else {_AFTER: after})
-        select = f"max({name}), max({name})::text, count(*) - count({name})"
         whole = replace(self, selection=replace(self.selection, window=None))
         with Session.opened(self.name, self.connect) as session:
             session.rows(_BEGIN)
-            ((value, text, nulls),) = session.rows(whole._text(session, share, select=select))  # noqa: SLF001
+            query = whole._text(session, share, select=_HIGHEST.replace("{0}", name))  # noqa: SLF001
+            try:
+                ((value, text, nulls),) = session.rows(query)
+            except (ValueError, OverflowError) as error:
+                raise TypeMismatch(
+                    f"{self.name}: the largest value of column {column} has no place in Python: "
+                    f"{error}; mend: a condition in the query that leaves such rows out"
+                ) from error
         if text in _ENDLESS:
             raise TypeMismatch(
                 f"{self.name}: the largest value of column {column} is {text}, and nothing can "

@@ -100,9 +100,7 @@ class Session:
     @property
     def psycopg2(self) -> bool:
         """Whether the driver is psycopg2, not psycopg."""
-        return type(self.connection).__module__.startswith("psycopg2") or not hasattr(
-            self.connection, "pgconn"
-        )
+        return not hasattr(self.connection, "pgconn")
 
     def cursor(self) -> Any:
         """Give a cursor with plain tuples that puts values into the text itself."""
@@ -153,8 +151,10 @@ class Session:
 
     def set_local(self, settings: Mapping[str, str]) -> str:
         """Give the statement for the settings of one transaction."""
-        values = {f"v{index}": value for index, value in enumerate(settings.values())}
-        calls = (f"set_config('{name}', %(v{i})s, true)" for i, name in enumerate(settings))
+        values: dict[str, str] = {}
+        for index, (name, value) in enumerate(settings.items()):
+            values |= {f"name{index}": name, f"value{index}": value}
+        calls = (f"set_config(%(name{i})s, %(value{i})s, true)" for i in range(len(settings)))
         return self.rendered(f"select {', '.join(calls)}", values)
 
     def described(self, text: str) -> list[Described]:

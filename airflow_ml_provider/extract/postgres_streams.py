@@ -8,7 +8,12 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from airflow_ml_provider.extract.errors import BadQuery, TypeMismatch, UnknownType
+from airflow_ml_provider.extract.errors import (
+    BadQuery,
+    SourceUnavailable,
+    TypeMismatch,
+    UnknownType,
+)
 from airflow_ml_provider.extract.postgres_cursor import cursor_arrays
 from airflow_ml_provider.extract.postgres_session import Session
 from airflow_ml_provider.extract.postgres_types import ARRAY_MARK, Column, schema_of
@@ -46,7 +51,7 @@ def adbc_stream(plan: Plan, uri: str, text: str) -> Iterator[Iterator[pa.RecordB
     driver = import_module("adbc_driver_postgresql")
     hint = {driver.StatementOptions.BATCH_SIZE_HINT_BYTES.value: str(plan.batch_bytes)}
     with adbc.opened(plan.name, lambda: driver.connect(uri)) as connection:
-        with adbc.adbc_errors(plan.name), plan.readers.waiting(connection):
+        with _begin_errors(), adbc.adbc_errors(plan.name), plan.readers.waiting(connection):
             connection.set_autocommit(False)
             for statement in (_ISOLATION, *plan.begin):
                 adbc.run(connection, statement)
@@ -68,7 +73,7 @@ def cursor_stream(
 ) -> Iterator[Iterator[pa.RecordBatch]]:
     """Read ``text`` by a server-side cursor on a connection of its own."""
     with Session.opened(plan.name, connect) as session:
-        with plan.readers.waiting(session.connection):
+        with _begin_errors(), plan.readers.waiting(session.connection):
             session.rows("begin")
             for statement in (_ISOLATION, *plan.begin):
                 session.rows(statement)
@@ -81,6 +86,19 @@ def _fitted(plan: Plan, found: Iterator[Sequence[pa.Array]]) -> Iterator[pa.Reco
     schema = schema_of(plan.columns)
     for arrays in found:
         yield record_batch(plan.name, plan.columns, arrays, schema)
+
+
+@contextmanager
+def _begin_errors() -> Iterator[None]:
+    try:
+        yield
+    except BadQuery as error:
+        if "snapshot" not in str(error):
+            raise
+        raise SourceUnavailable(
+            f"{error}; a pooler or balancer may have led to another server, which does not know "
+            "the snapshot; mend: the host of one server in the connection"
+        ) from error
 
 
 @contextmanager

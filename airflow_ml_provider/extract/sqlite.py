@@ -17,7 +17,7 @@ from urllib.parse import quote
 import pyarrow as pa
 
 from airflow_ml_provider.extract.arrow_types import type_name
-from airflow_ml_provider.extract.columns import array_of, first_rows, names_of
+from airflow_ml_provider.extract.columns import array_of, fetched, first_rows, names_of, size_of
 from airflow_ml_provider.extract.dbapi import DbapiSource
 from airflow_ml_provider.extract.driver import sqlite_value
 from airflow_ml_provider.extract.errors import BadQuery, ExtractError, TypeMismatch
@@ -29,6 +29,7 @@ from airflow_ml_provider.extract.statement import Statement, quoted
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from airflow_ml_provider.extract.columns import Row
     from airflow_ml_provider.extract.selection import Selection
 
 _MAX_ROWS = 16_384
@@ -142,14 +143,15 @@ class SqliteSource:
                 for index, field in enumerate(schema)
             ]
             reading = _Reading(self.selection, opened, schema, storages)
-            widest = max((sum(map(_size, row)) for row in first), default=1)
-            rows = max(1, min(_MAX_ROWS, batch_bytes // max(1, widest)))
             listed = _executed(opened, Statement("pragma database_list", None))
             path = {row[1]: row[2] for row in opened.call(listed.fetchall)}["main"]
             if not (path and find_spec("adbc_driver_sqlite")):
-                yield Rows(schema, (lambda: nullcontext(reading.by_cursor(rows)),))
+                yield Rows(schema, (lambda: nullcontext(reading.by_cursor(batch_bytes)),))
                 return
             readers = Readers(self.name)
+            # The driver's batches have one length: that of the widest row which is known.
+            widest = max(map(size_of, first), default=1)
+            rows = max(1, min(_MAX_ROWS, batch_bytes // widest))
             try:
                 yield Rows(schema, (lambda: reading.by_adbc(readers, path, rows),))
             finally:
@@ -200,21 +202,22 @@ class _Reading:
         ):
             yield self._from_adbc(batches)
 
-    def by_cursor(self, rows: int) -> Iterator[pa.RecordBatch]:
-        row_number = 1
+    def by_cursor(self, batch_bytes: int) -> Iterator[pa.RecordBatch]:
         with self._explained():
             cursor = _executed(self.opened, self._statement())
+
+        def fetch(count: int) -> list[Row]:
+            return list(self.opened.call(cursor.fetchmany, count))
+
+        row_number = 1
         while True:
             with self._explained():
-                fetched = self.opened.call(cursor.fetchmany, rows)
-            if not fetched:
+                rows = fetched(fetch, _MAX_ROWS, batch_bytes)
+            if not rows:
                 return
-            arrays = [
-                pa.array(values, storage.arrow)
-                for storage, values in zip(self.storages, zip(*fetched))
-            ]
-            yield self._batch(arrays, row_number)
-            row_number += len(fetched)
+            pairs = zip(self.storages, zip(*rows))
+            yield self._batch([pa.array(values, s.arrow) for s, values in pairs], row_number)
+            row_number += len(rows)
 
     def _from_adbc(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         row_number = 0
@@ -295,7 +298,3 @@ def _check_column(name: str, column: str, names: Sequence[str]) -> None:
     # SQLite takes a quoted name of no column for text.
     if column.lower() not in [known.lower() for known in names]:
         raise BadQuery(f"{name}: column {column} is not in the result ({', '.join(names)})")
-
-
-def _size(value: object) -> int:
-    return len(value) if isinstance(value, (str, bytes)) else 8

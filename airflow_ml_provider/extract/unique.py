@@ -45,7 +45,7 @@ class UniqueKeys:
     """Take the keys of all rows, and tell which of them occur more than once.
 
     A key is the values of ``columns``; rows with a NULL in it are passed over, as in SQL.
-    About 40 MB are held at most.
+    40 to 70 MB are held at most.
     """
 
     def __init__(self, columns: Sequence[str], held_bytes: int = _HELD_BYTES) -> None:

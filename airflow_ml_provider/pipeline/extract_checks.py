@@ -143,7 +143,10 @@ def _bound_problems(check: RowCount | InRange, problem_of: Callable[[Any], str])
     given = _given(check)
     if not given:
         yield "it has no bound; give minimum= or maximum="
-    problems = {name: problem_of(bound) for name, bound in given.items()}
+    problems = {
+        name: problem_of(bound.default if isinstance(bound, Parameter) else bound)
+        for name, bound in given.items()
+    }
     if any(problems.values()):
         yield from (f"{name} {given[name]!r} {said}" for name, said in problems.items() if said)
     elif len(given) > 1:
@@ -152,14 +155,14 @@ def _bound_problems(check: RowCount | InRange, problem_of: Callable[[Any], str])
 
 def _row_count_problem(bound: Any) -> str:
     whole = isinstance(bound, int) and not isinstance(bound, bool) and bound >= 0
-    known = whole or isinstance(bound, (Parameter, Item))
+    known = whole or isinstance(bound, Item)
     return "" if known else "is no number of rows; give 0 or more"
 
 
 def _range_problem(bound: Any) -> str:
     if isinstance(bound, _NUMBERS) and not isinstance(bound, bool):
         return "" if math.isfinite(bound) else "is not finite; leave it out"
-    known = isinstance(bound, (str, date, time, Parameter, Run, Item))
+    known = isinstance(bound, (str, date, time, Run, Item))
     return "" if known else "is neither a number nor a text, a date or a time"
 
 

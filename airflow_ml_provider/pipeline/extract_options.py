@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 _INTERVAL = re.compile(r"(?<!:):data_interval_(start|end)\b")
 ON_DRIFT = ("fail", "evolve", "ignore")
-MIN_MEMORY_MB = 128
+MIN_MEMORY_MB = 192
 """The drivers, two upload parts, a row group and the batches of one stream need as much."""
 
 

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pyarrow.parquet as pq
 import pytest
 
+from airflow_ml_provider.extract.connect import Connection
 from airflow_ml_provider.extract.extraction import extract
 from airflow_ml_provider.extract.manifest import read_manifest
-from airflow_ml_provider.extract.source import DbapiSource
+from airflow_ml_provider.extract.selection import Selection
+from airflow_ml_provider.extract.sources import source_for
 from airflow_ml_provider.pipeline.account import Account
 from airflow_ml_provider.pipeline.values import (
     Metric,
@@ -184,15 +186,16 @@ def test_an_extract_writes_what_an_airflow_task_writes(
     assert job["ProcessingJobStatus"] == "Completed", job
     uri = f"s3://{bucket}/{name}/p/20130829T000000/flights/output/"
     assert job["ExitMessage"].startswith("step 'flights': 2 rows, ")
-    source = DbapiSource(
+    selection = Selection(
         name="warehouse",
-        connect=lambda: sqlite3.connect(database),
         query=QUERY,
         parameters={"delay": 10, "carrier": "AA"},
         defaults={"data_interval_start": "2013-08-29T00:00:00+00:00"},
         columns={"day": "timestamp[us, tz=UTC]"},
     )
-    extract(source, f"s3://{bucket}/{name}/direct/", client=client("s3"))
+    connection = Connection("sqlite", host=str(database))
+    source = source_for(connection, lambda: sqlite3.connect(database), selection)
+    extract(source, f"s3://{bucket}/{name}/direct/", client=lambda: client("s3"))
     theirs, ours = (
         read_manifest(client("s3"), one) for one in (uri, f"s3://{bucket}/{name}/direct/")
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 from contextlib import closing
@@ -18,7 +19,17 @@ from airflow_ml_provider.extract.errors import BadQuery, SourceUnavailable
 from airflow_ml_provider.extract.selection import Selection, Window
 from airflow_ml_provider.extract.sources import source_for
 
+# PyMySQL leaves the file of a socket that was lost to the garbage collector.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Exception ignored in. <socket.socket:pytest.PytestUnraisableExceptionWarning"
+)
 INJECTION = "'; drop table t; -- \\' %s \x00 😀"
+
+
+@pytest.fixture(autouse=True)
+def garbage():
+    yield
+    gc.collect()
 
 
 @pytest.fixture

@@ -18,8 +18,8 @@ from airflow_ml_provider.aws.execution import describe, start, wait
 from airflow_ml_provider.aws.log_follower import FollowedLog, LogFollower
 from airflow_ml_provider.aws.logs import LogReader
 from airflow_ml_provider.aws.stage import stage
-from airflow_ml_provider.extract.extraction import extract
-from airflow_ml_provider.extract.source import DbapiSource
+from airflow_ml_provider.extract.connect import Connection
+from airflow_ml_provider.extract.query import extract_query
 from airflow_ml_provider.jobs.report import read_report
 from airflow_ml_provider.jobs.sagemaker import PROCESSING
 from airflow_ml_provider.local.access import Access, unused_actions
@@ -337,14 +337,30 @@ def test_airflows_tasks_need_all_of_their_policy(folder, account, tasks_client):
     s3, sagemaker, kind = get("s3"), get("sagemaker"), PROCESSING
     run = f"{plan.root}/all/20130829T000000"
     stage(s3, Bundle("", objects), plan.root)
-    source = DbapiSource(
-        name="warehouse",
-        connect=lambda: sqlite3.connect(":memory:"),
-        query="select 1 as id",
-        parameters={},
-        columns={},
-    )
-    extract(source, f"{run}/rows/output/", client=s3)
+    for _ in range(2):  # the second takes the place of the first, and knows of it
+        extract_query(
+            Connection("sqlite"),
+            lambda: sqlite3.connect(":memory:"),
+            conn_id="warehouse",
+            query="select 1 as id",
+            table=None,
+            parameters={},
+            defaults={},
+            columns={},
+            partitions=1,
+            partition_by=None,
+            watermark=None,
+            watermark_delay_seconds=0,
+            on_drift="fail",
+            checks=[],
+            memory_mb=300,
+            history=f"{plan.root}/all/_history/rows.json",
+            run_key="20130829T000000",
+            output=f"{run}/rows/output/",
+            on_empty="continue",
+            kms_key_id=None,
+            client=lambda: s3,
+        )
     request = replace_values(plan.nodes[1].request, lambda one: f"{run}/{one.step}/{one.name}/")
     first, second = "all-judge-0123456789abcdef-1", "all-judge-0123456789abcdef-2"
     for name in (first, second):

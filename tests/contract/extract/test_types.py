@@ -411,12 +411,6 @@ def test_a_given_type_that_loses_something_is_refused(
         extract(f"select {value} as c", columns={"c": given})
 
 
-def test_the_locale_of_money_decides_on_its_scale(extract: Extract) -> None:
-    # The only locale that surely is there has two digits; the query of the scale must hold anyway.
-    table = extract("select 12.34::money as one, array[5::money] as many")
-    assert table.schema.types == [pa.decimal128(19, 2), pa.list_(pa.decimal128(19, 2))]
-
-
 def test_settings_of_the_session_that_a_hook_made_hold(
     extract: Extract, database: dict[str, str]
 ) -> None:

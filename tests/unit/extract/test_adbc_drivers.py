@@ -135,6 +135,7 @@ def test_adbc_as_its_hook_reads_it():
         "db_kwargs": '{"adbc.flight.sql.client_option.tls_skip_verify": true}',
         "conn_kwargs": {"adbc.flight.sql.rpc.timeout_seconds.query": 5},
         "entrypoint": "Init",
+        "what its hook passes over": 1,
     }
     found = database("wh", Connection("adbc", "grpc://db:1", login="u", extra=extra))
     assert (found.module, found.entrypoint) == ("adbc_driver_flightsql", "Init")
@@ -165,7 +166,10 @@ def test_adbc_as_its_hook_reads_it():
             "its private key can't be read",
         ),
         (Connection("gcpbigquery"), "its extra has no project"),
-        (Connection("gcpbigquery", extra={"keyfile_dict": "hush"}), "keyfile_dict is no JSON"),
+        (
+            Connection("gcpbigquery", extra={"keyfile_dict": "hush"}),
+            "its extra keyfile_dict is no JSON",
+        ),
         (Connection("duckdb"), "its host, the path of the database, is empty"),
         (Connection("adbc"), "its extra names no driver"),
         (
@@ -188,7 +192,7 @@ def test_secrets_are_not_shown():
 def test_options_are_those_of_the_installed_drivers():
     key = snowflake(private_key_content=PEM)
     given = {f"adbc.snowflake.sql.client_option.{n}" for n in key if n.startswith("jwt")}
-    every = {name: "x" for name in ("host", "port", "protocol", "role", "application")}
+    every = dict.fromkeys(("host", "port", "protocol", "role", "application"), "x")
     flags = ("client_request_mfa_token", "client_store_temporary_credential", "ocsp_fail_open")
     every |= dict.fromkeys(flags, True)
     given |= set(options("snowflake", login="u", schema="s", extra={"account": "a", **every}))

@@ -195,10 +195,10 @@ def test_what_was_read_before_the_last_result_is_not_published(
         headers = response_dict["headers"]
         if sent:
             # Whatever the time is here.
-            headers["date"] = format_datetime(written + timedelta(seconds=age_seconds), usegmt=True)
+            headers["date"] = format_datetime(written + timedelta(seconds=age_seconds))
         else:
             modified = datetime.now(timezone.utc) - timedelta(seconds=age_seconds)
-            headers["last-modified"] = format_datetime(modified, usegmt=True)
+            headers["last-modified"] = format_datetime(modified)
 
     s3.meta.events.register("before-parse.s3.HeadObject", later)
     one = writer("old")

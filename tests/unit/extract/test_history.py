@@ -217,6 +217,16 @@ def test_an_old_window_is_moved_before_it_leaves(history, s3, monkeypatch, kept)
     assert history.read().claim("0") == history.moved_claim("0")
 
 
+def test_an_old_window_that_can_not_be_moved_is_told(history, s3, monkeypatch, kept):
+    for number in range(kept):
+        history.update(added(str(number), number))
+    before = history.read()
+    monkeypatch.setattr(s3, "put_object", Mock(side_effect=refusal("SlowDown")))
+    with pytest.raises(DestinationUnavailable, match="SlowDown"):
+        history.update(added("new", kept))
+    assert history.read() == before
+
+
 def test_another_object_of_a_longer_name_is_not_ours(s3, history):
     s3.put_object(Bucket="bucket", Key=f"{KEY}.bak", Body=b"x")
     assert history.read() == State()

@@ -4,6 +4,7 @@ import pytest
 
 from airflow_ml_provider.extract.errors import BadQuery
 from airflow_ml_provider.extract.memory import MB, MIN_MEMORY_MB, PARTS_IN_FLIGHT, Memory
+from airflow_ml_provider.pipeline import extract_options
 
 
 @pytest.mark.parametrize("memory_mb", [MIN_MEMORY_MB, 300, 2_000])
@@ -13,7 +14,7 @@ def test_everything_together_fits(memory_mb, streams):
     batches = 4 * streams * memory.batch_bytes
     groups = (streams + 3) * memory.row_group_bytes(streams)
     parts = (PARTS_IN_FLIGHT + 1) * memory.part_bytes
-    assert batches + groups + parts <= (memory_mb - 90) * MB
+    assert batches + groups + parts <= (memory_mb - 140) * MB
     assert memory.part_bytes >= 5 * MB
 
 
@@ -29,5 +30,9 @@ def test_too_little(memory_mb):
 
 
 def test_too_many_streams():
-    with pytest.raises(BadQuery, match="memory_mb is 128, too little for 64 streams"):
-        Memory(128).row_group_bytes(64)
+    with pytest.raises(BadQuery, match="memory_mb is 192, too little for 64 streams"):
+        Memory(MIN_MEMORY_MB).row_group_bytes(64)
+
+
+def test_definitions_know_the_least_that_will_do():
+    assert extract_options.MIN_MEMORY_MB == MIN_MEMORY_MB

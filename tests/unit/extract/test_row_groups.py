@@ -130,10 +130,7 @@ def test_whoever_reads_no_further_ends_the_streams():
         yield endless()
 
     before = threading.active_count()
-    with (
-        RowGroups() as groups,
-        closing(groups.read([stream] * 3, 1, lambda batch: batch)) as tables,
-    ):
+    with RowGroups() as groups, groups.reading([stream] * 3, 1) as tables:
         next(tables)
     assert threading.active_count() == before
 
@@ -153,9 +150,9 @@ def test_a_stream_that_waits_is_joined_after_its_source_was_closed(monkeypatch):
         raise ValueError
 
     with RowGroups() as groups:
-        with pytest.raises(ValueError, match=r"^$"):
-            with groups.reading([blocked, *streams([fail])], 1) as tables:
-                list(tables)
+        both = groups.reading([blocked, *streams([fail])], 1)
+        with pytest.raises(ValueError, match=r"^$"), both as tables:
+            list(tables)
         assert not raised.is_set()
         closed.set()
     assert raised.is_set()

@@ -86,7 +86,7 @@ def test_nothing_new_is_an_empty_window(claimed):
 def test_nothing_new_is_not_claimed_by_who_wants_rows(claimed, history):
     table = Table(4)
     claimed("monday", table)
-    with pytest.raises(NoRows, match="warehouse: no row has id above 4; run tuesday claimed noth"):
+    with pytest.raises(NoRows, match="warehouse: no row has id above 4; run tuesday claimed "):
         claimed("tuesday", table, empty=False)
     table.values.append(6)
     assert claimed("tuesday", table, empty=False) == Window("id", 4, 6)

@@ -87,6 +87,14 @@ UNLIKE = "its bounds can't be compared; give two of one kind, with a time zone o
         ),
         (RowCount(Run.KEY), [f"minimum <Run.KEY: 'key'> {NO_ROWS}"]),
         (RowCount(Item("m"), 5), []),
+        (
+            RowCount(Parameter("n", "5")),
+            [f"minimum Parameter(name='n', default='5') {NO_ROWS}"],
+        ),
+        (
+            InRange("x", maximum=Parameter("n", default=True)),
+            [f"maximum Parameter(name='n', default=True) {NO_BOUND}"],
+        ),
         (NotNull(), ["it names no column"]),
         (Unique("a", ""), ["'' is no name of a column"]),
         (NotNull(["a"]), ["['a'] is no name of a column"]),

@@ -34,7 +34,7 @@ def of_extract(**options):
     "options",
     [
         TABLE,
-        {**TABLE, "partitions": 4, "memory_mb": 128},
+        {**TABLE, "partitions": 4, "memory_mb": 192},
         {**QUERY, "partitions": 2, "partition_by": "id", "watermark": "id"},
         {"query": "select 1 where a::data_interval_end > :data_interval_ending", "watermark": "a"},
         {"query": "select :data_interval_start, :data_interval_end"},
@@ -80,8 +80,8 @@ def test_good_options(options):
             {**TABLE, "on_drift": "panic"},
             "on_drift: 'panic' must be 'fail', 'evolve' or 'ignore'",
         ),
-        ({**TABLE, "memory_mb": 127}, "memory_mb: 127 must be a whole number from 128 on"),
-        ({**TABLE, "memory_mb": 300.5}, "memory_mb: 300.5 must be a whole number from 128 on"),
+        ({**TABLE, "memory_mb": 191}, "memory_mb: 191 must be a whole number from 192 on"),
+        ({**TABLE, "memory_mb": 300.5}, "memory_mb: 300.5 must be a whole number from 192 on"),
         (
             {**TABLE, "checks": [InRange("x", 2, 1)]},
             "checks: InRange(column='x', minimum=2, maximum=1): its minimum is above its maximum",
