@@ -120,6 +120,7 @@ class DbapiSource:
             select=described.select if described else "*",
         )
         cursor = opened.call(driver.cursor, opened.connection, text=described is not None)
+        opened.cursor = cursor
         opened.call(driver.execute, cursor, statement)
 
         def fetch(count: int) -> list[Row]:

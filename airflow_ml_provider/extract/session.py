@@ -30,6 +30,8 @@ class Session:
         self._thread = ThreadPoolExecutor(1, "extract-cursor")
         self._readers = Readers(name)
         self.connection: Any = None
+        # Kept to the end: PyMySQL's would read all the other rows as it is collected.
+        self.cursor: Any = None
         self.driver: Driver
 
     def call(self, work: Callable[..., T], *arguments: object, **options: object) -> T:
@@ -79,7 +81,7 @@ class Session:
             return
         result: Any = getattr(self.connection, "_result", None)
         if getattr(result, "unbuffered_active", False):
-            # PyMySQL would read all the other rows, and from the closed connection at that.
+            # And it would read them from the closed connection.
             result.unbuffered_active = False
         self.connection.close()
 

@@ -19,10 +19,6 @@ from airflow_ml_provider.extract.errors import BadQuery, SourceUnavailable
 from airflow_ml_provider.extract.selection import Selection, Window
 from airflow_ml_provider.extract.sources import source_for
 
-# PyMySQL leaves the file of a socket that was lost to the garbage collector.
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:Exception ignored in. <socket.socket:pytest.PytestUnraisableExceptionWarning"
-)
 INJECTION = "'; drop table t; -- \\' %s \x00 😀"
 
 
@@ -97,6 +93,8 @@ def test_bad_queries(run, read, source, query, message):
     assert run("select count(*) from t") == ((0,),)
 
 
+# PyMySQL leaves a socket that could not connect to the garbage collector.
+@pytest.mark.filterwarnings("ignore:.*<socket.socket:pytest.PytestUnraisableExceptionWarning")
 def test_no_server(mariadb, read):
     given = {**mariadb, "unix_socket": "/nope/socket"}
     source = DbapiSource(Selection("wh", "select 1 as a"), lambda: pymysql.connect(**given))
