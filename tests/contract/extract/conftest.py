@@ -94,7 +94,7 @@ def extract(
 
     def extract(**fields: Any) -> pa.Table:
         source = PostgresSource(Selection(name="warehouse", **fields), connect)
-        extraction.extract(source, output, client=client("s3"))
+        extraction.extract(source, output, client=lambda: client("s3"))
         return published()
 
     return extract
