@@ -97,7 +97,7 @@ bench-compile: $(READY)  ## what compiling a pipeline costs, beside Python's own
 
 # Smaller and quicker: BENCH='--quick'
 BENCH ?=
-bench-extract: $(READY)  ## an extract beside its peer and the database's own limit (20 minutes)
+bench-extract: $(READY)  ## an extract beside its peer and the database's own limit (7 minutes)
 	$(BIN)/python tests/bench/extract.py $(BENCH)
 
 # The versions of Amazon MWAA 3.3.1; what else is there follows from them.

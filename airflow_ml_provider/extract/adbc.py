@@ -11,6 +11,7 @@ from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import adbc_driver_manager
+import pyarrow as pa
 from adbc_driver_manager import AdbcConnection, AdbcDatabase, AdbcStatement, AdbcStatusCode
 
 # A plain reader would lose the SQLSTATE of an error that comes after the first batch.
@@ -20,9 +21,7 @@ from airflow_ml_provider.extract.errors import BadQuery, SourceUnavailable
 from airflow_ml_provider.extract.sqlstate import error_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
-    import pyarrow as pa
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from airflow_ml_provider.extract.readers import Readers
 
@@ -94,12 +93,12 @@ def read(
     connection: AdbcConnection,
     text: str,
     *,
-    values: pa.RecordBatch | None = None,
+    values: Sequence[object] = (),
     options: Mapping[str, str] | None = None,
 ) -> Iterator[tuple[pa.Schema, Iterator[pa.RecordBatch]]]:
     """Run a query; gives the schema and the batches as the driver streams them.
 
-    :param values: one row, bound to the parameters by position.
+    :param values: bound to the parameters by position.
     :param options: the statement's, e.g. the size of batches.
     :raises BadQuery: the database refuses the query; also while reading.
     :raises SourceUnavailable: the connection was lost, or ``readers`` ended; also while reading.
@@ -109,9 +108,11 @@ def read(
             if options:
                 statement.set_options(**options)
             statement.set_sql_query(text)
-            if values is not None:
+            if values:
+                names = map(str, range(len(values)))
+                row = pa.record_batch([pa.array([value]) for value in values], [*names])
                 statement.prepare()  # Flight SQL takes what is bound for rows to insert otherwise
-                schema, array = values.__arrow_c_array__()
+                schema, array = row.__arrow_c_array__()
                 statement.bind(array, schema)
             handle, _ = statement.execute_query()
             reader = AdbcRecordBatchReader._import_from_c(handle.address)  # noqa: SLF001

@@ -13,11 +13,13 @@ import pyarrow.compute as pc
 from adbc_driver_manager import AdbcDatabase, AdbcStatusCode
 
 from airflow_ml_provider.extract.adbc import adbc_errors, opened, read
-from airflow_ml_provider.extract.arrow_types import fitted
+from airflow_ml_provider.extract.arrow_types import decimal, fitted
 from airflow_ml_provider.extract.columns import array_of, given_types, unique, unknown_types
 from airflow_ml_provider.extract.errors import BadConnection, BadQuery, SourceUnavailable
+from airflow_ml_provider.extract.memory import BATCH_BYTES
 from airflow_ml_provider.extract.readers import Readers
-from airflow_ml_provider.extract.source import BATCH_BYTES, Rows, one_stream
+from airflow_ml_provider.extract.selection import above
+from airflow_ml_provider.extract.source import Rows, one_stream
 from airflow_ml_provider.extract.statement import quoted
 
 if TYPE_CHECKING:
@@ -29,8 +31,6 @@ if TYPE_CHECKING:
     from airflow_ml_provider.extract.selection import Selection
     from airflow_ml_provider.extract.statement import Statement
 
-_AFTER = "airflow_ml_after"
-_MAX_PRECISION = 38
 # DuckDB calls every error internal.
 _DUCKDB_FAULT = re.compile(
     r"\b(Binder|Catalog|Constraint|Conversion|Invalid Input|Invalid type|Not implemented"
@@ -76,16 +76,6 @@ class AdbcSource:
     def __post_init__(self) -> None:
         one_stream(self.selection)
 
-    @property
-    def name(self) -> str:
-        """The connection's id."""
-        return self.selection.name
-
-    @property
-    def query_sha256(self) -> str:
-        """The fingerprint of the selection."""
-        return self.selection.query_sha256
-
     @contextmanager
     def open(self, batch_bytes: int = BATCH_BYTES) -> Iterator[Rows]:  # noqa: ARG002
         """Connect and run the query; the driver decides on the size of batches.
@@ -96,7 +86,7 @@ class AdbcSource:
         :raises UnknownType: a column's type is unknown; the message names all such columns.
         :raises TypeMismatch: while reading, a value does not fit its column's type.
         """
-        readers = Readers(self.name)
+        readers = Readers(self.selection.name)
         with self._connected() as connection:
             select = self._duckdb_select(readers, connection) if self._duckdb else "*"
             with self._read(readers, connection, self._statement(select)) as (sent, batches):
@@ -111,9 +101,9 @@ class AdbcSource:
         """Give the largest value of a column above ``after``, and how many rows have none."""
         name = self._quoted(column)
         whole = replace(self, selection=replace(self.selection, window=None))
-        above = {"where": [f"{name} > :{_AFTER}"], "values": {_AFTER: after}}
+        where, values = above(name, after)
         with self._connected() as connection:
-            largest = whole._single(connection, f"max({name})", **({} if after is None else above))  # noqa: SLF001
+            largest = whole._single(connection, f"max({name})", where=where, values=values)  # noqa: SLF001
             nulls = whole._single(connection, "count(*)", where=[f"{name} is null"])  # noqa: SLF001
         if pa.types.is_timestamp(largest.type) and largest.type.unit == "ns":
             # Cut, not rounded: what is beyond a microsecond comes with the next window.
@@ -123,7 +113,7 @@ class AdbcSource:
 
     def _single(self, connection: AdbcConnection, select: str, **fields: Any) -> pa.Array:
         statement = self._statement(select, **fields)
-        with self._read(Readers(self.name), connection, statement) as (_, batches):
+        with self._read(Readers(self.selection.name), connection, statement) as (_, batches):
             return pa.chunked_array([batch.column(0) for batch in batches]).combine_chunks()
 
     def _statement(self, select: str = "*", **fields: Any) -> Statement:
@@ -143,7 +133,7 @@ class AdbcSource:
 
         with ExitStack() as stack:
             try:
-                connection = stack.enter_context(opened(self.name, connect))
+                connection = stack.enter_context(opened(self.selection.name, connect))
             except BadQuery as error:
                 # Nothing was asked yet, so it is an option that the driver refuses.
                 raise self._refused(error) from error
@@ -154,7 +144,7 @@ class AdbcSource:
                     raise self._refused(error) from error
                 raise
             if database.connection_options:
-                with adbc_errors(self.name):
+                with adbc_errors(self.selection.name):
                     connection.set_options(**database.connection_options)
             yield connection
 
@@ -162,14 +152,17 @@ class AdbcSource:
     def _read(
         self, readers: Readers, connection: AdbcConnection, statement: Statement
     ) -> Iterator[tuple[pa.Schema, Iterator[pa.RecordBatch]]]:
-        given = [pa.array([value]) for value in statement.values or ()]
-        names = [str(position) for position in range(len(given))]
-        values = pa.record_batch(given, names) if given else None
+        values = list(statement.values or ())
         options = self.database.statement_options
         with (
             self._faults(),
             read(
-                readers, self.name, connection, statement.text, values=values, options=options
+                readers,
+                self.selection.name,
+                connection,
+                statement.text,
+                values=values,
+                options=options,
             ) as (schema, batches),
         ):
             yield schema, self._explained(batches)
@@ -192,11 +185,15 @@ class AdbcSource:
             if not (self._duckdb and _DUCKDB_FAULT.search(str(error))):
                 raise
             said = str(error.__cause__ or error)
-            raise BadQuery(f"{self.name}: the database refuses the query: {said}") from error
+            raise BadQuery(
+                f"{self.selection.name}: the database refuses the query: {said}"
+            ) from error
 
     def _refused(self, error: Exception) -> BadConnection:
         driver = self.database.requirement
-        return BadConnection(f"connection {self.name!r}: {driver}: {error.__cause__ or error}")
+        return BadConnection(
+            f"connection {self.selection.name!r}: {driver}: {error.__cause__ or error}"
+        )
 
     @property
     def _duckdb(self) -> bool:
@@ -206,7 +203,7 @@ class AdbcSource:
         """Give a select list in which no column loses a part of its value."""
         nothing = self._statement(where=["1 = 0"])
         with self._read(readers, connection, nothing) as (schema, _):
-            names = unique(self.name, schema.names)
+            names = unique(self.selection.name, schema.names)
         kinds = self._statement(
             ", ".join(f"typeof(any_value({quoted(name)}))" for name in names), where=["1 = 0"]
         )
@@ -221,7 +218,7 @@ class AdbcSource:
         )
 
     def _schema(self, sent: pa.Schema) -> pa.Schema:
-        types, problems = given_types(self.selection, unique(self.name, sent.names))
+        types, problems = given_types(self.selection, unique(self.selection.name, sent.names))
         for column in sent:
             if column.name not in types:
                 types[column.name] = written(column.type)
@@ -230,7 +227,7 @@ class AdbcSource:
                         f"{column.name} is {column.type}, which Parquet has no type for"
                     )
         if problems:
-            raise unknown_types(self.name, problems)
+            raise unknown_types(self.selection.name, problems)
         return pa.schema([(name, types[name]) for name in sent.names])
 
     def _batches(
@@ -239,7 +236,7 @@ class AdbcSource:
         row_number = 1
         for batch in batches:
             arrays = [
-                array_of(self.name, column, array, row_number, _fit)
+                array_of(self.selection.name, column, array, row_number, _fit)
                 for column, array in zip(schema, batch.columns)
             ]
             if batch.num_rows:
@@ -268,8 +265,7 @@ def written(arrow: pa.DataType) -> pa.DataType | None:
     if pa.types.is_dictionary(storage):
         return written(storage.value_type)
     if pa.types.is_decimal(storage):
-        fits = storage.precision <= _MAX_PRECISION
-        return pa.decimal128(storage.precision, storage.scale) if fits else None
+        return decimal(storage.precision, storage.scale)
     if pa.types.is_timestamp(storage):
         return pa.timestamp(storage.unit, "UTC" if storage.tz else None)
     if pa.types.is_nested(storage):

@@ -106,6 +106,7 @@ _ARROW_CASTS = {
     *((family, "string") for family in ("date", "time", "timestamp", "zoned")),
     ("float", "int"),
     ("date", "timestamp"),
+    ("date", "zoned"),
     ("timestamp", "zoned"),
 }
 # What is written as text only where the column's given type says so, but for UUID.
@@ -117,7 +118,13 @@ FIT_ERRORS = (ValueError, TypeError, OverflowError, pa.ArrowException)
 def parse_type(name: str) -> pa.DataType | None:
     """Give the Arrow type of a name such as ``decimal128(10, 2)``, or None."""
     match = re.fullmatch(r"decimal128\((\d+), ?(\d+)\)", name)
-    return _decimal(int(match[1]), int(match[2])) if match else _NAMED.get(name)
+    return decimal(int(match[1]), int(match[2])) if match else _NAMED.get(name)
+
+
+def decimal(precision: int, scale: int) -> pa.DataType | None:
+    """Give the type of decimals that every reader knows, or None where they have more digits."""
+    holds = 0 <= scale <= precision and 1 <= precision <= _MAX_PRECISION
+    return pa.decimal128(precision, scale) if holds else None
 
 
 def type_name(arrow: pa.DataType) -> str:
@@ -179,8 +186,6 @@ def parse(text: pa.Array, target: pa.DataType) -> pa.Array:
 
     :raises FIT_ERRORS: a value would be lost or changed.
     """
-    if pa.types.is_float32(target):
-        return narrowed(parse(text, pa.float64()))
     if pa.types.is_time(target):  # Arrow parses no times alone
         dated = pc.binary_join_element_wise("1970-01-01", text, " ")
         return dated.cast(pa.timestamp(target.unit)).cast(target)
@@ -190,11 +195,16 @@ def parse(text: pa.Array, target: pa.DataType) -> pa.Array:
         if not getattr(target, "tz", None):
             raise
         return text.cast(pa.timestamp(target.unit)).cast(target)
-    if pa.types.is_float64(target) and array.null_count < len(array):
+    if pa.types.is_floating(target) and array.null_count < len(array):
         spelled = pc.match_substring(text, "inf", ignore_case=True)
         if pc.any(pc.and_not(pc.is_inf(array), spelled)).as_py():
-            raise OverflowError("too large for float64")
+            raise OverflowError(f"too large for {type_name(target)}")
     return array
+
+
+def fits(source: pa.DataType, target: pa.DataType) -> bool:
+    """Tell whether `fitted` converts the one type to the other, if no value is lost."""
+    return source == target or (_family(source), _family(target)) in _ARROW_CASTS
 
 
 def fitted(array: pa.Array, target: pa.DataType) -> pa.Array:
@@ -204,9 +214,9 @@ def fitted(array: pa.Array, target: pa.DataType) -> pa.Array:
     """
     if array.type == target:
         return array
-    family, wanted = _family(array.type), _family(target)
-    if (family, wanted) not in _ARROW_CASTS:
+    if not fits(array.type, target):
         raise TypeError(f"{type_name(array.type)} can't be written as {type_name(target)}")
+    family, wanted = _family(array.type), _family(target)
     if family == "string":
         return parse(array, target)
     if pa.types.is_float32(target) and family in ("float", "decimal"):
@@ -262,12 +272,6 @@ def _kind(cls: type) -> type:
 
 def _names(kinds: set[type]) -> str:
     return ", ".join(sorted(kind.__name__ for kind in kinds))
-
-
-def _decimal(precision: int | None, scale: int | None) -> pa.DataType | None:
-    if precision is None or scale is None or not 0 <= scale <= precision <= _MAX_PRECISION:
-        return None
-    return pa.decimal128(precision, scale) if precision else None
 
 
 def _scale(value: Any) -> int:

@@ -25,8 +25,12 @@ from uuid import uuid4
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from airflow_ml_provider.extract.errors import BadDestination, Superseded
-from airflow_ml_provider.extract.location import listed
+from airflow_ml_provider.extract.errors import (
+    BadDestination,
+    DestinationUnavailable,
+    Superseded,
+)
+from airflow_ml_provider.extract.location import TRANSIENT, listed
 from airflow_ml_provider.extract.manifest import FILE, NAME, attempt_name
 
 if TYPE_CHECKING:
@@ -103,7 +107,8 @@ class Attempt:
 
         :raises ClientError: among others `NoSuchUpload` and `PreconditionFailed`, if another
             attempt has begun or ended since; see `location.s3_errors`.
-        :raises BadDestination: it is published, but what it replaces could not be deleted.
+        :raises BadDestination: it is published, but what it replaces could not be deleted; also as
+            `DestinationUnavailable`.
         """
         self._put(attempt_name(self.name), manifest)
         etag = self._complete(parts)
@@ -190,4 +195,6 @@ class Attempt:
                 },
             )
             if errors := answer.get("Errors"):
-                raise BadDestination(f"{self._location}: could not delete earlier files: {errors}")
+                passing = all(error["Code"] in TRANSIENT for error in errors)
+                kind = DestinationUnavailable if passing else BadDestination
+                raise kind(f"{self._location}: could not delete earlier files: {errors}")

@@ -32,7 +32,8 @@ _SHOWN_CHARACTERS = 200
 
 
 class _Check(Protocol):
-    def start(self, schema: pa.Schema) -> list[str]: ...
+    def start(self, schema: pa.Schema) -> list[str]:  # noqa: ARG002
+        return []
 
     def add(self, batch: pa.RecordBatch) -> None: ...
 
@@ -101,23 +102,14 @@ def checks_of(specs: Sequence[Mapping[str, Any]], name: str) -> Checks:
 
 
 @dataclass
-class _RowCount:
+class _RowCount(_Check):
     minimum: int | None = None
     maximum: int | None = None
-
-    def start(self, schema: pa.Schema) -> list[str]:  # noqa: ARG002
-        return []
-
-    def add(self, batch: pa.RecordBatch) -> None:
-        pass
 
     def finish(self, rows: int) -> list[str]:
         if _outside(rows, self.minimum, self.maximum):
             return [f"row_count: {rows:,} rows, not {_range(self.minimum, self.maximum)}"]
         return []
-
-    def close(self) -> None:
-        pass
 
 
 @dataclass
@@ -139,7 +131,7 @@ class _Found:
 
 
 @dataclass
-class _NotNull:
+class _NotNull(_Check):
     columns: list[str]
     _found: list[_Found] = field(init=False)
 
@@ -160,12 +152,9 @@ class _NotNull:
             if found.count
         ]
 
-    def close(self) -> None:
-        pass
-
 
 @dataclass
-class _Unique:
+class _Unique(_Check):
     columns: list[str]
     _keys: UniqueKeys = field(init=False)
 
@@ -208,7 +197,7 @@ class _Unique:
 
 
 @dataclass
-class _InRange:
+class _InRange(_Check):
     column: str
     minimum: Any = None
     maximum: Any = None
@@ -248,9 +237,6 @@ class _InRange:
             return []
         wanted = f"{_range(self.minimum, self.maximum)}{_shown(self._found.examples)}"
         return [f"in_range({self.column}): {self._found.count:,} of {rows:,} rows are not {wanted}"]
-
-    def close(self) -> None:
-        pass
 
 
 _KINDS: dict[str, Callable[..., _Check]] = {

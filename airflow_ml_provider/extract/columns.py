@@ -74,7 +74,7 @@ def given_types(
 def first_rows(
     selection: Selection,
     names: Sequence[str],
-    fetch: Callable[[int], list[Row]],
+    fetch: Callable[[int], Sequence[Row]],
     *,
     known: Mapping[str, pa.DataType] | None = None,
     unknown: Mapping[str, str] | None = None,
@@ -107,7 +107,7 @@ def first_rows(
     return pa.schema([(name, types[name]) for name in names]), rows
 
 
-def fetched(fetch: Callable[[int], list[Row]], most: int, most_bytes: int) -> list[Row]:
+def fetched(fetch: Callable[[int], Sequence[Row]], most: int, most_bytes: int) -> list[Row]:
     """Fetch ``most`` rows, or fewer once they hold ``most_bytes``; none are the end."""
     rows: list[Row] = []
     size = 0
@@ -149,11 +149,11 @@ def batch_of(
     :raises TypeMismatch: a value does not fit its column's type.
     """
     columns = zip(schema, zip(*rows))
-    arrays = [column_of(name, field, values, row_number, convert) for field, values in columns]
+    arrays = [_column_of(name, field, values, row_number, convert) for field, values in columns]
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
-def column_of(
+def _column_of(
     name: str,
     column: pa.Field,
     values: Sequence[Any],

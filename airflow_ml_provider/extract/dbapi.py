@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_ml_provider.extract import mysql
 from airflow_ml_provider.extract.arrow_types import to_array
 from airflow_ml_provider.extract.columns import batch_of, fetched, first_rows, names_of
+from airflow_ml_provider.extract.memory import BATCH_BYTES
 from airflow_ml_provider.extract.postgres import PostgresSource
+from airflow_ml_provider.extract.selection import above
 from airflow_ml_provider.extract.session import Session, session
-from airflow_ml_provider.extract.source import BATCH_BYTES, Rows, one_stream
+from airflow_ml_provider.extract.source import Rows, one_stream
 from airflow_ml_provider.extract.statement import quoted
 
 if TYPE_CHECKING:
@@ -19,12 +22,10 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from airflow_ml_provider.extract.columns import Row
     from airflow_ml_provider.extract.mysql import Described
     from airflow_ml_provider.extract.selection import Selection
 
 _MAX_ROWS = 16_384
-_AFTER = "airflow_ml_after"
 
 
 @dataclass(frozen=True)
@@ -47,16 +48,6 @@ class DbapiSource:
     def __post_init__(self) -> None:
         one_stream(self.selection)
 
-    @property
-    def name(self) -> str:
-        """The connection's id."""
-        return self.selection.name
-
-    @property
-    def query_sha256(self) -> str:
-        """The fingerprint of the selection."""
-        return self.selection.query_sha256
-
     @contextmanager
     def open(self, batch_bytes: int = BATCH_BYTES) -> Iterator[Rows]:
         """Connect, run the query, and read its first rows to know the types.
@@ -66,67 +57,46 @@ class DbapiSource:
         :raises UnknownType: a column's type is unknown; the message names all such columns.
         :raises TypeMismatch: while reading, a value does not fit its column's type.
         """
-        with session(self.name, self.connect) as opened:
-            if opened.driver.postgres:  # of a type that is not called so
-                with self._postgres().open(batch_bytes) as rows:
-                    yield rows
+        with session(self.selection.name, self.connect) as opened:
+            if not opened.driver.postgres:
+                sends_text = mysql.sends_text(opened.driver)
+                described = mysql.describe(opened, self.selection) if sends_text else None
+                schema, batches = self._reader(opened, described, batch_bytes)
+                yield Rows(schema, (lambda: nullcontext(batches),))
                 return
-            sends_text = mysql.sends_text(opened.driver)
-            described = mysql.describe(opened, self.selection) if sends_text else None
-            schema, batches = self._reader(opened, described, batch_bytes)
-            yield Rows(schema, (lambda: nullcontext(batches),))
+        # PostgreSQL, though the connection's type is not called so.
+        with PostgresSource(self.selection, self.connect).open(batch_bytes) as rows:
+            yield rows
 
     def highest(self, column: str, after: object | None) -> tuple[object | None, int]:
         """Give the largest value of a column above ``after``, and how many rows have none."""
         whole = replace(self.selection, window=None)
-        with session(self.name, self.connect) as opened:
+        with session(self.selection.name, self.connect) as opened:
             driver = opened.driver
             if driver.postgres:
-                return self._postgres().highest(column, after)
+                return PostgresSource(self.selection, self.connect).highest(column, after)
             if mysql.sends_text(driver):
                 opened.call(mysql.settle, driver, opened.connection)
             name = quoted(column, mysql=driver.mysql)
-            bounds = ([f"{name} > :{_AFTER}"], {_AFTER: after}) if after is not None else ([], {})
+            where, values = above(name, after)
 
-            def single(select: str, where: list[str], values: dict[str, Any]) -> Any:
-                statement = whole.statement(
-                    driver.paramstyle,
-                    mysql=driver.mysql,
-                    escape_percent=driver.escape_percent,
-                    select=select,
-                    where=where,
-                    values=values,
-                )
-                cursor = driver.cursor(opened.connection)
-                driver.execute(cursor, statement)
-                (row,) = cursor.fetchall()
-                cursor.close()
-                return row[0]
+            def single(select: str, **fields: Any) -> Any:
+                cursor = opened.executed(driver.statement(whole, select=select, **fields))
+                ((value,),) = opened.call(cursor.fetchall)
+                opened.call(cursor.close)
+                return value
 
-            nulls = opened.call(single, "count(*)", [f"{name} is null"], {})
-            return opened.call(single, f"max({name})", *bounds), int(nulls)
-
-    def _postgres(self) -> PostgresSource:
-        return PostgresSource(self.selection, self.connect)
+            nulls = single("count(*)", where=[f"{name} is null"])
+            return single(f"max({name})", where=where, values=values), int(nulls)
 
     def _reader(
         self, opened: Session, described: Described | None, batch_bytes: int
     ) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
-        driver = opened.driver
-        statement = self.selection.statement(
-            driver.paramstyle,
-            mysql=driver.mysql,
-            escape_percent=driver.escape_percent,
-            select=described.select if described else "*",
-        )
-        cursor = opened.call(driver.cursor, opened.connection, text=described is not None)
-        opened.cursor = cursor
-        opened.call(driver.execute, cursor, statement)
-
-        def fetch(count: int) -> list[Row]:
-            return list(opened.call(cursor.fetchmany, count))
-
-        names = names_of(self.name, cursor.description)
+        select = described.select if described else "*"
+        statement = opened.driver.statement(self.selection, select=select)
+        cursor = opened.executed(statement, text=described is not None)
+        fetch = partial(opened.call, cursor.fetchmany)
+        names = names_of(self.selection.name, cursor.description)
         known = described.types if described else None
         unknown = described.problems if described else None
         schema, first = first_rows(self.selection, names, fetch, known=known, unknown=unknown)
@@ -135,7 +105,7 @@ class DbapiSource:
         def batches() -> Iterator[pa.RecordBatch]:
             rows, row_number = first, 1
             while rows:
-                yield batch_of(self.name, schema, rows, row_number, convert)
+                yield batch_of(self.selection.name, schema, rows, row_number, convert)
                 row_number += len(rows)
                 rows = fetched(fetch, _MAX_ROWS, batch_bytes)
 

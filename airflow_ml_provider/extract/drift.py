@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-POLICIES = ("fail", "evolve", "ignore")
 _INTEGER_DIGITS = {8: 3, 16: 5, 32: 10, 64: 19}
 _MANTISSA_BITS = {16: 11, 32: 24, 64: 53}
 
@@ -25,8 +24,8 @@ _MANTISSA_BITS = {16: 11, 32: 24, 64: 53}
 class Drift:
     """How an extract answers drift, against what its history published last.
 
-    ``policy`` is one of `POLICIES`. ``fingerprint`` is the hash of what was asked for: under
-    another one there is no drift, for whoever changes the query knows. ``name`` is the
+    ``policy`` is ``fail``, ``evolve`` or ``ignore``. ``fingerprint`` is the hash of what was asked
+    for: under another one there is no drift, for whoever changes the query knows. ``name`` is the
     connection's id, and ``run`` the run's key, if it claimed a window.
     """
 

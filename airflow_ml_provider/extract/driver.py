@@ -13,11 +13,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from airflow_ml_provider.extract.errors import BadQuery, SourceUnavailable
+from airflow_ml_provider.extract.sqlstate import error_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import ModuleType
 
+    from airflow_ml_provider.extract.selection import Selection
     from airflow_ml_provider.extract.statement import Paramstyle, Statement
 
 _MYSQL = frozenset({"MySQLdb", "pymysql", "mysql.connector", "mariadb"})
@@ -79,6 +81,14 @@ class Driver:
         """Whether the driver is one of those that `PostgresSource` knows."""
         return self.name in _POSTGRES
 
+    def statement(self, selection: Selection, **fields: Any) -> Statement:
+        """Give a selection's statement as the driver reads it.
+
+        :param fields: those of `Selection.statement`.
+        """
+        style, percent = self.paramstyle, self.escape_percent
+        return selection.statement(style, mysql=self.mysql, escape_percent=percent, **fields)
+
     def cursor(self, connection: Any, *, text: bool = False) -> Any:
         """Open a cursor that streams and whose rows are tuples.
 
@@ -116,6 +126,10 @@ def driver_errors(source: str) -> Iterator[None]:
         driver = Driver.of(type(error))
         if driver is None:
             raise
+        # psycopg2 calls it pgcode.
+        sqlstate = getattr(error, "pgcode", None) or getattr(error, "sqlstate", None)
+        if driver.postgres and isinstance(sqlstate, str):
+            raise error_of(source, sqlstate, str(error)) from error
         if _is_query_fault(driver, error):
             raise BadQuery(f"{source}: the database refuses the query: {error}") from error
         raise SourceUnavailable(f"{source}: {error}") from error

@@ -2,7 +2,7 @@
 
 ExtractError
 ├── BadQuery                 the query, its parameters or the table
-├── BadConnection            the secret that a job without Airflow connects with
+├── BadConnection            the connection's fields or credentials, or its driver is missing
 ├── UnknownType              a column's Arrow type is wrong, or can't be known
 │   └── EmptyResult          ... because there are no rows to infer it from
 ├── NoRows                   there are none, and there have to be
@@ -13,7 +13,7 @@ ExtractError
 ├── BadDestination           the S3 URI, or S3 refuses the request
 ├── ManifestMissing          nothing was published there
 ├── ManifestInvalid          what lies there is no manifest of ours
-├── Superseded               a newer attempt to write the same result has begun
+├── Superseded               (retryable) another attempt to write the same result was in the way
 ├── SourceUnavailable        (retryable) no connection to the database, or it was lost
 └── DestinationUnavailable   (retryable) S3 can't be reached, or is too busy
 """
@@ -34,7 +34,7 @@ class BadQuery(ExtractError):  # noqa: N818  the names below say what is wrong, 
 
 
 class BadConnection(ExtractError):  # noqa: N818
-    """The secret is no connection, or one that can't be opened here."""
+    """The connection, as it is, can't be opened here, and no retry mends that."""
 
 
 class UnknownType(ExtractError):  # noqa: N818
@@ -66,7 +66,12 @@ class HistoryInvalid(ExtractError):  # noqa: N818
 
 
 class Superseded(ExtractError):  # noqa: N818
-    """A newer attempt to write the same result has begun; this one is not published."""
+    """Another attempt to write the same result has begun or ended; this one is not published.
+
+    It may be one of this very task that was given up and still lived, so trying again helps.
+    """
+
+    retryable = True
 
 
 class BadDestination(ExtractError):  # noqa: N818

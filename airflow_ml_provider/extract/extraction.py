@@ -13,16 +13,14 @@ from airflow_ml_provider.extract.attempt import Attempt
 from airflow_ml_provider.extract.drift import fitted
 from airflow_ml_provider.extract.errors import NoRows
 from airflow_ml_provider.extract.location import Location, s3_errors
-from airflow_ml_provider.extract.manifest import Column, DataFile, Manifest, Partition
+from airflow_ml_provider.extract.manifest import Column, DataFile, Manifest
 from airflow_ml_provider.extract.memory import DEFAULT_MEMORY_MB, Memory
+from airflow_ml_provider.extract.partition_range import PartitionRange
 from airflow_ml_provider.extract.row_groups import RowGroups
 from airflow_ml_provider.extract.sink import ParquetSink, Upload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-    import pyarrow as pa
-    import pyarrow.parquet as pq
 
     from airflow_ml_provider.extract.checks import Checks
     from airflow_ml_provider.extract.drift import Drift
@@ -40,7 +38,6 @@ def extract(
     client: Callable[[], Any],
     options: Mapping[str, str] | None = None,
     memory_mb: int = DEFAULT_MEMORY_MB,
-    partition_by: str | None = None,
     checks: Checks | None = None,
     drift: Drift | None = None,
     allow_empty: bool = True,
@@ -59,19 +56,19 @@ def extract(
     :param options: further fields of ``PutObject`` and ``CreateMultipartUpload``, e.g.
         ``ServerSideEncryption`` and ``SSEKMSKeyId``.
     :param memory_mb: what it may take above the idle process; see `memory`.
-    :param partition_by: the column whose least and greatest value the manifest holds.
     :param checks: what must hold of the rows before they are published.
     :param drift: compares the columns with those of the run before.
     :param allow_empty: without it, no rows are an error and nothing is published.
     :raises ExtractError: see `extract.errors`; ``retryable`` says whether another attempt can help.
     """
+    selection = source.selection
     destination = Location.parse(uri)
     memory = Memory(memory_mb)
     started_at, started = datetime.now(timezone.utc), monotonic()
     with s3_errors(destination), ExitStack() as outer:
         with ExitStack() as stack:
             row_groups = stack.enter_context(RowGroups())
-            rows = stack.enter_context(source.open(memory.batch_bytes))
+            rows = stack.enter_context(source.open(memory.batch_bytes(source.selection.partitions)))
             group_bytes = memory.row_group_bytes(len(rows.streams))
             tables = stack.enter_context(row_groups.reading(rows.streams, group_bytes))
             # The database is busy from here on, while S3 is looked for.
@@ -82,31 +79,33 @@ def extract(
                 checks.start(schema)
             upload = Upload(s3, attempt.upload, memory.part_bytes)
             sink = stack.enter_context(ParquetSink(upload, schema))
-            progress = _Progress(source.name, sink)
+            extent = PartitionRange(schema, selection.partition_by)
+            progress = _Progress(selection.name, sink)
             for read in tables:
                 table = fitted(read, schema)
                 if checks:
                     for batch in table.to_batches():
                         checks.add(batch)
+                extent.add(table)
                 sink.write(table)
                 # Its memory is free while the next one is waited for.
                 del read, table
                 progress.tell()
             if not sink.rows and not allow_empty:
-                raise NoRows(f"{source.name} gave no rows; nothing is published")
+                raise NoRows(f"{selection.name} gave no rows; nothing is published")
             if checks:
                 checks.finish(sink.rows)
-            footer = sink.finish()
+            sink.finish()
         progress.tell(now=True)
         manifest = attempt.publish(
             upload.parts,
             Manifest(
-                source=source.name,
+                source=selection.name,
                 attempt=attempt.name,
-                query_sha256=source.query_sha256,
+                query_sha256=selection.query_sha256,
                 columns=tuple(Column(f.name, type_name(f.type), f.nullable) for f in schema),
                 files=(DataFile(attempt.key, sink.rows, sink.size_bytes, etag=""),),
-                partition=_partition(footer, schema, partition_by),
+                partition=extent.partition,
                 started_at=started_at,
                 finished_at=datetime.now(timezone.utc),
             ),
@@ -114,20 +113,6 @@ def extract(
     if drift:
         drift.published(schema)
     return manifest
-
-
-def _partition(footer: pq.FileMetaData, schema: pa.Schema, column: str | None) -> Partition | None:
-    """Find the column's least and greatest value, which Parquet's footer has for each row group."""
-    if column is None or column not in schema.names:
-        return None
-    ranges = []
-    for group in map(footer.row_group, range(footer.num_row_groups)):
-        chunks = map(group.column, range(group.num_columns))
-        found = [chunk.statistics for chunk in chunks if chunk.path_in_schema == column]
-        ranges += [(one.min, one.max) for one in found if one and one.has_min_max]
-    if not ranges:
-        return Partition(column, None, None)
-    return Partition(column, str(min(least for least, _ in ranges)), str(max(m for _, m in ranges)))
 
 
 class _Progress:

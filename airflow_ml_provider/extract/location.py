@@ -20,13 +20,20 @@ if TYPE_CHECKING:
 
 # Codes of S3 that a later attempt can outlive; every HTTP 5xx is one as well.
 # https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
-_TRANSIENT = frozenset(
+TRANSIENT = frozenset(
     {"OperationAborted", "RequestTimeout", "SlowDown", "Throttling", "ThrottlingException"}
+    # What DeleteObjects says of one of its objects has no HTTP status.
+    | {"InternalError", "ServiceUnavailable"}
+    # A part was damaged on its way.
+    | {"BadDigest"}
     # A task's temporary credentials are new on its next attempt.
     | {"ExpiredToken", "ExpiredTokenException", "RequestTimeTooSkewed"}
 )
-# An upload that was aborted, and a condition that no longer holds.
-_SUPERSEDED = frozenset({"ConditionalRequestConflict", "NoSuchUpload", "PreconditionFailed"})
+# An upload that was aborted, and a condition that no longer holds: the object that was to be
+# replaced is another one, or gone.
+_SUPERSEDED = frozenset(
+    {"ConditionalRequestConflict", "NoSuchKey", "NoSuchUpload", "PreconditionFailed"}
+)
 
 
 @dataclass(frozen=True)
@@ -78,12 +85,12 @@ def s3_errors(location: Location) -> Iterator[None]:
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         if code in _SUPERSEDED:
             raise Superseded(
-                f"{location}: another attempt to write it has begun or ended meanwhile; "
-                f"this one is not published ({code})"
+                f"{location}: another attempt to write it has begun or ended meanwhile; this one "
+                f"is not published ({code}); if it comes again, two tasks write the same result"
             ) from error
         kind = (
             DestinationUnavailable
-            if code in _TRANSIENT or status >= 500  # noqa: PLR2004  HTTP's server errors
+            if code in TRANSIENT or status >= 500  # noqa: PLR2004  HTTP's server errors
             else BadDestination
         )
         raise kind(f"{location}: {error}") from error

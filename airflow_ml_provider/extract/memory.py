@@ -13,7 +13,9 @@ PARTS_IN_FLIGHT = 2
 QUEUED_ROW_GROUPS = 1
 # Modules, with the hook's, connections, and what the allocators keep.
 _FIXED_MB = 140
-_BATCH_BYTES = MB
+BATCH_BYTES = 4 * MB
+"""The size of a stream's batch, where there is room; bigger ones are no faster."""
+_MIN_BATCH_BYTES = MB
 # A batch is there as the driver reads it, as Arrow, and as its column types want it.
 _BATCH_COPIES = 4
 # S3 takes no smaller parts: https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html
@@ -37,10 +39,9 @@ class Memory:
         if self.memory_mb < MIN_MEMORY_MB:
             raise BadQuery(f"memory_mb is {self.memory_mb}; give at least {MIN_MEMORY_MB}")
 
-    @property
-    def batch_bytes(self) -> int:
-        """The size of a batch of a stream; bigger ones fall out of the processor's caches."""
-        return _BATCH_BYTES
+    def batch_bytes(self, streams: int) -> int:
+        """The size of a batch of each stream."""
+        return max(_MIN_BATCH_BYTES, min(BATCH_BYTES, self._bytes // 20 // streams))
 
     @property
     def part_bytes(self) -> int:
@@ -56,7 +57,7 @@ class Memory:
         :raises BadQuery: there are too many streams.
         """
         rest = self._bytes - (PARTS_IN_FLIGHT + 1) * self.part_bytes
-        rest -= streams * _BATCH_COPIES * _BATCH_BYTES
+        rest -= streams * _BATCH_COPIES * self.batch_bytes(streams)
         share = rest // (streams + QUEUED_ROW_GROUPS + 2)
         if share < _MIN_ROW_GROUP_BYTES:
             raise BadQuery(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from airflow_ml_provider.extract.arrow_types import parse, parse_type
+from airflow_ml_provider.extract.arrow_types import decimal, parse, parse_type
 from airflow_ml_provider.extract.columns import names_of
 from airflow_ml_provider.extract.statement import quoted
 
@@ -46,7 +46,6 @@ _STRINGS = {15, 249, 250, 251, 252, 253, 254}
 _UNSIGNED_FLAG, _BINARY_FLAG = 32, 128
 _BINARY_CHARSET = 63
 _AS_STORED = 31  # decimals of a float that is not rounded for show
-_MAX_PRECISION = 38
 
 _SESSION = "set time_zone = '+00:00', net_write_timeout = 3600"
 
@@ -98,25 +97,18 @@ def describe(opened: Session, selection: Selection) -> Described:
     elif driver.name == "MySQLdb":
         connection.converter = {}
 
-    def ask(select: str) -> tuple[Any, list[tuple[Any, ...]]]:
-        statement = selection.statement(
-            driver.paramstyle,
-            mysql=True,
-            escape_percent=driver.escape_percent,
-            select=select,
-            where=["1 = 0"],
-        )
-        cursor = driver.cursor(connection, text=True)
-        driver.execute(cursor, statement)
-        return cursor, list(cursor.fetchall())
+    def ask(select: str) -> tuple[Any, Sequence[tuple[Any, ...]]]:
+        statement = driver.statement(selection, select=select, where=["1 = 0"])
+        cursor = opened.executed(statement, text=True)
+        return cursor, opened.call(cursor.fetchall)
 
-    cursor, _ = opened.call(ask, "*")
+    cursor, _ = ask("*")
     names_of(selection.name, cursor.description)
     columns = _columns(driver, cursor)
     if doubtful := [column for column in columns if column.binary is None]:
         # MAX keeps the character set, and has one row where there are none.
         charsets = ", ".join(f"charset(max({_quoted(column)}))" for column in doubtful)
-        _, rows = opened.call(ask, charsets)
+        _, rows = ask(charsets)
         binary = {c.name: charset == b"binary" for c, charset in zip(doubtful, rows[0])}
         columns = [replace(c, binary=binary.get(c.name, c.binary)) for c in columns]
     types = {column.name: _type(column) for column in columns}
@@ -178,9 +170,8 @@ def _type(column: _Column) -> pa.DataType | str | None:
         return "is DECIMAL, whose precision mysql-connector does not tell; mysqlclient does"
     # The length is that of the text, with sign and point.
     precision = column.length - (not column.unsigned) - (column.scale > 0)
-    if precision > _MAX_PRECISION:
-        return f"is DECIMAL({precision}, {column.scale}), and {_MAX_PRECISION} digits are the most"
-    return pa.decimal128(precision, column.scale)
+    exact = decimal(precision, column.scale)
+    return exact or f"is DECIMAL({precision}, {column.scale}), and 38 digits are the most"
 
 
 def _select(columns: Sequence[_Column]) -> str:

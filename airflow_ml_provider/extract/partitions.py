@@ -58,8 +58,8 @@ class Share:
 class Server(Protocol):
     """The transaction that decides on the shares. Its ``datestyle`` has to be ISO."""
 
-    def render(self, *, select: str = "*") -> str:
-        """Give the selection's statement with its values in it, quoted by the driver."""
+    def render(self, selection: Selection, *, select: str = "*") -> str:
+        """Give a selection's statement with its values in it, quoted by the driver."""
 
     def rows(self, text: str, values: Mapping[str, object] | None = None) -> list[tuple[Any, ...]]:
         """Run a statement; ``%(name)s`` in it is bound by the driver if there are values."""
@@ -138,7 +138,7 @@ def _by_column(selection: Selection, column: str, rows: float, server: Server) -
     # The rows of the statement stay on lines of their own, since it may end in a comment.
     sampled = (
         "select value::text, count(*) from (\n"  # noqa: S608  rendered by the driver
-        f"select value from (\n{server.render(select=name)}\n) selected(value)\n"
+        f"select value from (\n{server.render(selection, select=name)}\n) selected(value)\n"
         f"where random() < {rate!r} order by random() limit {_SAMPLE_ROWS}\n"
         ") sampled group by value order by sampled.value"
     )
@@ -212,7 +212,7 @@ def _list(names: Iterable[str]) -> str:
 
 def _reproducible(selection: Selection, server: Server) -> float:
     """Give the planner's estimate of the rows; each stream runs the query, with the same rows."""
-    ((plan,),) = server.rows(f"explain (verbose, format json)\n{server.render()}")
+    ((plan,),) = server.rows(f"explain (verbose, format json)\n{server.render(selection)}")
     plan = json.loads(plan) if isinstance(plan, str) else plan
     reasons = sorted(_different(plan[0]["Plan"], {name for (name,) in server.rows(_VOLATILE)}))
     if reasons:

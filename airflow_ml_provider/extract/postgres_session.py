@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 from airflow_ml_provider.extract.driver import Driver, driver_errors
 from airflow_ml_provider.extract.errors import BadQuery
 from airflow_ml_provider.extract.postgres_types import MONEY, NUMERIC, Described, Element
-from airflow_ml_provider.extract.sqlstate import error_of
+from airflow_ml_provider.extract.readers import interruptible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from airflow_ml_provider.extract.selection import Selection
 
 # What makes a value's text complete and the same everywhere, and lets a transaction idle while S3
 # is slow.
@@ -47,20 +49,6 @@ from element e join pg_catalog.pg_type t on t.oid::int8 = e.oid where t.typtype 
 """
 
 
-@contextmanager
-def server_errors(name: str) -> Iterator[None]:
-    """Raise psycopg's errors as `BadQuery` or `SourceUnavailable`, by their SQLSTATE."""
-    with driver_errors(name):
-        try:
-            yield
-        except Exception as error:
-            # psycopg2 calls it pgcode.
-            sqlstate = getattr(error, "pgcode", None) or getattr(error, "sqlstate", None)
-            if not isinstance(sqlstate, str):
-                raise
-            raise error_of(name, sqlstate, str(error)) from error
-
-
 @dataclass(frozen=True)
 class Session:
     """One session on the server of the Airflow connection ``name``."""
@@ -75,7 +63,7 @@ class Session:
 
         :raises SourceUnavailable: there is no connection.
         """
-        with server_errors(name):
+        with driver_errors(name):
             connection = connect()
         try:
             driver = Driver.of(type(connection))
@@ -84,7 +72,7 @@ class Session:
                     f"{name}: {type(connection)} is no connection of psycopg2 or psycopg"
                 )
             session = cls(name, connection)
-            with server_errors(name):
+            with driver_errors(name):
                 connection.rollback()
                 connection.autocommit = True  # a transaction begins where we say so
                 if session.psycopg2:
@@ -112,9 +100,12 @@ class Session:
 
     def rows(self, text: str, values: Mapping[str, object] | None = None) -> list[tuple[Any, ...]]:
         """Run a statement; ``%(name)s`` in it is bound by the driver if there are values."""
-        with server_errors(self.name), self.cursor() as cursor:
-            cursor.execute(text, values)
+        with driver_errors(self.name), self.cursor() as cursor:
+            self._execute(cursor, text, values)
             return list(cursor.fetchall()) if cursor.description else []
+
+    def _execute(self, cursor: Any, text: str, values: Any = None) -> None:
+        interruptible(lambda: cursor.execute(text, values), self.connection.cancel)
 
     def rendered(self, text: str, values: Any) -> str:
         """Put values into the text as literals, quoted by the driver.
@@ -134,8 +125,17 @@ class Session:
             raise BadQuery(f"{self.name}: parameters have no literal in SQL:{''.join(problems)}")
         return self._literal(text, values)
 
+    def render(self, selection: Selection, **fields: Any) -> str:
+        """Give a selection's statement with its values in it.
+
+        :param fields: those of `Selection.statement`.
+        :raises BadQuery: the parameters are wrong, or have no literal.
+        """
+        statement = selection.statement("pyformat", **fields)
+        return self.rendered(statement.text, statement.values)
+
     def _literal(self, text: str, values: Mapping[str, object]) -> str:
-        with server_errors(self.name), self.cursor() as cursor:
+        with driver_errors(self.name), self.cursor() as cursor:
             whole = cursor.mogrify(text, values)
         return whole.decode() if isinstance(whole, bytes) else str(whole)
 
@@ -159,8 +159,9 @@ class Session:
 
     def described(self, text: str) -> list[Described]:
         """Give the columns of a query; its tables are locked against changes from then on."""
-        with server_errors(self.name), self.cursor() as cursor:
-            cursor.execute(f"select * from (\n{text}\n) airflow_ml_description limit 0")  # noqa: S608
+        with driver_errors(self.name), self.cursor() as cursor:
+            text = f"select * from (\n{text}\n) airflow_ml_description limit 0"  # noqa: S608
+            self._execute(cursor, text)
             if self.psycopg2:
                 modifiers = [_modifier(column) for column in cursor.description]
             else:

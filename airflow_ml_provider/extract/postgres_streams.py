@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
 
 from airflow_ml_provider.extract.errors import (
     BadQuery,
@@ -14,7 +17,6 @@ from airflow_ml_provider.extract.errors import (
     TypeMismatch,
     UnknownType,
 )
-from airflow_ml_provider.extract.postgres_cursor import cursor_arrays
 from airflow_ml_provider.extract.postgres_session import Session
 from airflow_ml_provider.extract.postgres_types import ARRAY_MARK, Column, schema_of
 from airflow_ml_provider.extract.postgres_values import record_batch
@@ -22,10 +24,12 @@ from airflow_ml_provider.extract.postgres_values import record_batch
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    import pyarrow as pa
-
     from airflow_ml_provider.extract.readers import Readers
 
+_FIRST_ROWS = 64
+_MAX_ROWS = 16_384
+# One statement, as Redshift knows it, too: https://docs.aws.amazon.com/redshift/latest/dg/r_BEGIN.html
+_BEGIN = "begin transaction isolation level repeatable read read only"
 _ISOLATION = "set transaction isolation level repeatable read read only"
 
 
@@ -44,13 +48,15 @@ class Plan:
 
 
 @contextmanager
-def adbc_stream(plan: Plan, uri: str, text: str) -> Iterator[Iterator[pa.RecordBatch]]:
+def adbc_stream(
+    plan: Plan, connect: Callable[[], Any], text: str
+) -> Iterator[Iterator[pa.RecordBatch]]:
     """Read ``text`` by ADBC."""
     # Installed or not: see PostgresSource.
     adbc = import_module("airflow_ml_provider.extract.adbc")
     driver = import_module("adbc_driver_postgresql")
     hint = {driver.StatementOptions.BATCH_SIZE_HINT_BYTES.value: str(plan.batch_bytes)}
-    with adbc.opened(plan.name, lambda: driver.connect(uri)) as connection:
+    with adbc.opened(plan.name, connect) as connection:
         with _begin_errors(), adbc.adbc_errors(plan.name), plan.readers.waiting(connection):
             connection.set_autocommit(False)
             for statement in (_ISOLATION, *plan.begin):
@@ -74,12 +80,36 @@ def cursor_stream(
     """Read ``text`` by a server-side cursor on a connection of its own."""
     with Session.opened(plan.name, connect) as session:
         with _begin_errors(), plan.readers.waiting(session.connection):
-            session.rows("begin")
-            for statement in (_ISOLATION, *plan.begin):
+            for statement in (_BEGIN, *plan.begin):
                 session.rows(statement)
         with _array_errors(plan):
-            arrays = cursor_arrays(plan.readers, session, plan.columns, text, plan.batch_bytes)
+            arrays = _cursor_arrays(plan, session, text)
             yield _fitted(plan, arrays)
+
+
+def _cursor_arrays(plan: Plan, session: Session, text: str) -> Iterator[list[pa.Array]]:
+    """Read a query batch by batch: each column as text or bytes, lists as lists of text."""
+    with plan.readers.waiting(session.connection):
+        session.rows(f"declare airflow_ml_extract cursor for {text}")
+    count = _FIRST_ROWS
+    while rows := _fetched(plan, session, count):
+        arrays = [_array(column, values) for column, values in zip(plan.columns, zip(*rows))]
+        yield arrays
+        # Wide rows come in smaller batches, so that memory stays bounded.
+        size = sum(array.nbytes for array in arrays)
+        count = max(1, min(_MAX_ROWS, plan.batch_bytes * len(rows) // max(1, size)))
+
+
+def _fetched(plan: Plan, session: Session, count: int) -> list[tuple[Any, ...]]:
+    with plan.readers.waiting(session.connection):
+        return session.rows(f"fetch forward {count} from airflow_ml_extract")
+
+
+def _array(column: Column, values: Sequence[Any]) -> pa.Array:
+    if pa.types.is_list(column.wire):
+        lists = [None if value is None else json.loads(value) for value in values]
+        return pa.array(lists, pa.list_(pa.string()))
+    return pa.array(values, pa.binary() if pa.types.is_binary(column.wire) else pa.string())
 
 
 def _fitted(plan: Plan, found: Iterator[Sequence[pa.Array]]) -> Iterator[pa.RecordBatch]:

@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from airflow_ml_provider.extract.arrow_types import TYPE_NAMES, parse_type
-from airflow_ml_provider.extract.errors import BadQuery, UnknownType
+from airflow_ml_provider.extract.arrow_types import decimal, fits, type_name
+from airflow_ml_provider.extract.columns import given_types, unique, unknown_types
+from airflow_ml_provider.extract.errors import BadQuery
 from airflow_ml_provider.extract.statement import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from airflow_ml_provider.extract.selection import Selection
 
 # Type OIDs, stable over versions (src/include/catalog/pg_type.dat).
 _DIRECT: Mapping[int, tuple[str, pa.DataType]] = {
@@ -42,24 +45,7 @@ _TIMESTAMPTZ = 1184
 NUMERIC = 1700
 # psycopg gives these as they are; everything else is read as text, by one parser.
 _CURSOR = frozenset({17, 25, 1042, 1043})
-_MAX_PRECISION = 38
 _MONEY_PRECISION = 19
-
-# Which types a user may give a column by what it is without; text is parsed.
-_CONVERSIONS = (
-    (
-        pa.types.is_integer,
-        (
-            pa.types.is_integer,
-            pa.types.is_floating,
-            pa.types.is_decimal,
-            pa.types.is_boolean,
-        ),
-    ),
-    (pa.types.is_floating, (pa.types.is_floating, pa.types.is_integer)),
-    (pa.types.is_date, (pa.types.is_date, pa.types.is_timestamp)),
-    (pa.types.is_timestamp, (pa.types.is_timestamp,)),
-)
 
 ARRAY_MARK = "airflow_ml_array_"
 """Begins the value that a server's error shows where an array can't be a list; a number follows."""
@@ -100,80 +86,74 @@ class Column:
 
 
 def columns_of(
+    selection: Selection,
     described: Sequence[Described],
     elements: Mapping[int, Element],
-    given: Mapping[str, str],
     *,
     money_scale: int = 2,
 ) -> tuple[Column, ...]:
     """Decide what each column becomes.
 
     :param elements: by the OIDs of array types; every other type that is not known is text.
-    :param given: the Arrow types that the user gives, by column name.
     :param money_scale: the digits of ``money`` after the point, which the server's locale decides.
     :raises BadQuery: names occur twice, or there are no columns.
     :raises UnknownType: types are wrong or can't be known; the message names all of them.
     """
-    names = [column.name for column in described]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise BadQuery(f"columns occur twice in the result: {', '.join(twice)}")
-    if not names:
-        raise BadQuery("the query has no columns")
-    problems = [
-        f"{name} is not in the result ({', '.join(names)})" for name in given if name not in names
-    ]
+    if not described:
+        raise BadQuery(f"{selection.name}: the query has no columns")
+    names = unique(selection.name, [column.name for column in described])
+    given, problems = given_types(selection, names)
     columns = []
     for index, column in enumerate(described):
-        found = _column(
-            index, column, elements.get(column.oid), given.get(column.name), money_scale
-        )
+        element, wanted = elements.get(column.oid), given.get(column.name)
+        found = _column(index, column, element, wanted, money_scale)
         if isinstance(found, Column):
             columns.append(found)
         else:
             problems.append(f"{column.name}{found}")
     if problems:
-        lines = "".join(f"\n  - {problem}" for problem in problems)
-        raise UnknownType(
-            "not every column has a type; mend: name it in columns, "
-            f"e.g. {{'amount': 'decimal128(12, 2)'}}, or cast in the query{lines}"
-        )
+        raise unknown_types(selection.name, problems)
     return tuple(columns)
 
 
 def _column(
-    index: int, column: Described, element: Element | None, given: str | None, money_scale: int
+    index: int,
+    column: Described,
+    element: Element | None,
+    wanted: pa.DataType | None,
+    money_scale: int,
 ) -> Column | str:
-    wanted = None if given is None else parse_type(given)
-    if given is not None and wanted is None:
-        return f": {given!r} is not one of {TYPE_NAMES}"
     name = quoted(column.name)
     if wanted == pa.string():
         text = name if column.oid in _CURSOR - {17} else f"{name}::text"
         return Column(column.name, text, text, wanted, wanted, wanted)
     if element is not None:
-        return _list(index, column.name, element, given, money_scale)
+        return _list(index, column.name, element, wanted, money_scale)
     kind, wire = _DIRECT.get(column.oid, ("", pa.string()))
     natural = _natural(column.oid, column.modifier, money_scale)
     if pa.types.is_string(wire):
         natural = wanted or natural
     if natural is None:
         return " is numeric without a precision of 38 or less"
-    if wanted is not None and not _convertible(wire, natural, wanted):
-        return f" is {kind or 'text'}, which can't become {given}"
+    target = wanted or natural
+    # Text is read as what it spells.
+    can = not pa.types.is_binary(target) if pa.types.is_string(wire) else fits(natural, target)
+    if not can:
+        return f" is {kind or 'text'}, which can't become {type_name(target)}"
     adbc = name if kind else _text(name, column.oid)
     cursor = adbc
     if column.oid == _TIMESTAMPTZ:
         cursor = f"({name} at time zone 'UTC')::text"
     elif kind and column.oid not in _CURSOR:
         cursor = f"{name}::text"
-    return Column(column.name, adbc, cursor, wire, natural, wanted or natural)
+    return Column(column.name, adbc, cursor, wire, natural, target)
 
 
 def _list(
-    index: int, name: str, element: Element, given: str | None, money_scale: int
+    index: int, name: str, element: Element, wanted: pa.DataType | None, money_scale: int
 ) -> Column | str:
-    if given is not None:
-        return f" is an array, which can't become {given}, only string"
+    if wanted is not None:
+        return f" is an array, which can't become {type_name(wanted)}, only string"
     natural = _natural(element.oid, element.modifier, money_scale)
     if natural is None:
         return " is an array of numeric without a precision of 38 or less"
@@ -219,20 +199,7 @@ def _decimal(modifier: int) -> pa.DataType | None:
     scale = ((modifier - 4 & 0x7FF) ^ 0x400) - 0x400
     # Since version 15 a scale may be negative or above the precision; a decimal's may not.
     precision, scale = max(precision - min(scale, 0), scale), max(scale, 0)
-    return pa.decimal128(precision, scale) if precision <= _MAX_PRECISION else None
-
-
-def _convertible(wire: pa.DataType, natural: pa.DataType, wanted: pa.DataType) -> bool:
-    if pa.types.is_string(wire):
-        return not pa.types.is_binary(wanted)
-    if natural == wanted:
-        return True
-    if getattr(natural, "tz", None) and not getattr(wanted, "tz", None):
-        return False
-    return any(
-        accepts(natural) and any(target(wanted) for target in targets)
-        for accepts, targets in _CONVERSIONS
-    )
+    return decimal(precision, scale)
 
 
 def schema_of(columns: Sequence[Column]) -> pa.Schema:

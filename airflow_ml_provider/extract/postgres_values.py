@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from airflow_ml_provider.extract.arrow_types import FIT_ERRORS, type_name
+from airflow_ml_provider.extract.arrow_types import FIT_ERRORS, fitted, parse, type_name
 from airflow_ml_provider.extract.errors import TypeMismatch
 
 if TYPE_CHECKING:
@@ -53,8 +53,8 @@ def record_batch(
     :param name: the connection's, for messages.
     :raises TypeMismatch: a value does not fit; the message shows the first.
     """
-    fitted = [_tried(name, column, array) for column, array in zip(columns, arrays)]
-    return pa.RecordBatch.from_arrays(fitted, schema=schema)
+    fitting = [_tried(name, column, array) for column, array in zip(columns, arrays)]
+    return pa.RecordBatch.from_arrays(fitting, schema=schema)
 
 
 def _tried(name: str, column: Column, array: pa.Array) -> pa.Array:
@@ -65,8 +65,7 @@ def _tried(name: str, column: Column, array: pa.Array) -> pa.Array:
 
 
 def _fitted(array: pa.Array, column: Column) -> pa.Array:
-    natural = _natural(array, column.natural)
-    return natural if natural.type == column.target else _converted(natural, column.target)
+    return fitted(_natural(array, column.natural), column.target)
 
 
 def _natural(array: pa.Array, target: pa.DataType) -> pa.Array:
@@ -96,23 +95,14 @@ def _parsed(array: pa.Array, target: pa.DataType) -> pa.Array:
     """Read the text that PostgreSQL writes for a type."""
     if pa.types.is_date(target) or pa.types.is_timestamp(target):
         return _parsed_dates(array, target)
-    if pa.types.is_time(target):
-        if any(text == "24:00:00" for text in array.to_pylist()):
-            raise ValueError(_MIDNIGHT)
-        # Arrow reads no times alone.
-        moments = pc.binary_join_element_wise("1970-01-01", array, " ").cast(pa.timestamp("us"))
-        return moments.view(pa.int64()).view(target)
+    if pa.types.is_time(target) and any(text == "24:00:00" for text in array.to_pylist()):
+        raise ValueError(_MIDNIGHT)
     if pa.types.is_binary(target):
         texts = array.to_pylist()
         return pa.array([None if t is None else bytes.fromhex(t[2:]) for t in texts], target)
     if pa.types.is_integer(target):
         array = pc.replace_substring_regex(array, r"\.0*$", "")
-    parsed = array.cast(target)
-    if pa.types.is_floating(target):
-        spelled = pc.match_substring(array, "inf", ignore_case=True)
-        if pc.any(pc.and_not(pc.is_inf(parsed), spelled)).as_py():
-            raise OverflowError(f"too large for {type_name(target)}")
-    return parsed
+    return parse(array, target)
 
 
 def _parsed_dates(array: pa.Array, target: pa.DataType) -> pa.Array:
@@ -156,21 +146,6 @@ def _offset(zone: str | None) -> timedelta:
     hours, minutes, seconds = f"{zone or '+0'}:0:0".split(":")[:3]
     size = timedelta(hours=int(hours[1:]), minutes=int(minutes), seconds=int(seconds))
     return -size if hours.startswith("-") else size
-
-
-def _converted(array: pa.Array, target: pa.DataType) -> pa.Array:
-    """Give another type than the server's, as the user wishes."""
-    if pa.types.is_boolean(target):
-        if not pc.all(pc.is_in(array, pa.array([0, 1, None], array.type))).as_py():
-            raise ValueError("only 0 and 1 are booleans")
-        return array.cast(target)
-    if pa.types.is_decimal(target):
-        array = array.cast(pa.decimal128(19, 0))  # or else its type alone would decide, not values
-    result = array.cast(target)
-    floats = pa.types.is_floating(target) and pa.types.is_floating(array.type)
-    if floats and pc.any(pc.xor(pc.is_inf(result), pc.is_inf(array))).as_py():
-        raise OverflowError(f"too large for {type_name(target)}")
-    return result
 
 
 def _mismatch(name: str, column: Column, array: pa.Array, cause: Exception) -> NoReturn:

@@ -102,7 +102,6 @@ def extract_query(
                 client=client,
                 options=options,
                 memory_mb=memory_mb,
-                partition_by=partition_by,
                 checks=checked,
                 drift=drift,
                 allow_empty=empty,

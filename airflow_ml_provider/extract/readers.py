@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import logging
+from concurrent.futures import Future, wait
 from contextlib import contextmanager, suppress
-from threading import Condition
+from threading import Condition, Thread, current_thread, main_thread
 from time import monotonic
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from airflow_ml_provider.extract.errors import SourceUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -66,3 +69,36 @@ class Readers:
                 self._change.wait(_AGAIN_SECONDS)
             if self._waiting:
                 log.warning("%s: a statement goes on though it was cancelled", self._name)
+
+
+def settled(future: Future[T], cancel: Callable[[], object]) -> T:
+    """Wait for what another thread does in a database; cancel it if this one is interrupted."""
+    try:
+        return future.result()
+    except BaseException:
+        deadline = monotonic() + _END_SECONDS
+        while not future.done() and monotonic() < deadline:
+            with suppress(Exception):  # as above
+                cancel()
+            wait([future], _AGAIN_SECONDS)
+        raise
+
+
+def interruptible(work: Callable[[], T], cancel: Callable[[], object]) -> T:
+    """Do what waits for a database so that a signal's exception ends it.
+
+    A driver waits in C, and Python calls no handler of a signal in the main thread until it is
+    back: a task would outlive its timeout by a whole query.
+    """
+    if current_thread() is not main_thread():
+        return work()
+    future: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:  # noqa: BLE001  raised where it is waited for
+            future.set_exception(error)
+
+    Thread(target=run, name="extract-statement", daemon=True).start()
+    return settled(future, cancel)

@@ -118,8 +118,13 @@ class Selection:
         if self.window.upto is None:  # there was nothing to claim
             return {}, ["1 = 0"]
         column = quoted(self.window.column, mysql=mysql)
-        values, conditions = {_UPTO: self.window.upto}, [f"{column} <= :{_UPTO}"]
-        if self.window.after is not None:
-            values[_AFTER] = self.window.after
-            conditions.append(f"{column} > :{_AFTER}")
-        return values, conditions
+        conditions, values = above(column, self.window.after)
+        return {_UPTO: self.window.upto, **values}, [f"{column} <= :{_UPTO}", *conditions]
+
+
+def above(name: str, after: object | None) -> tuple[list[str], dict[str, object]]:
+    """Give the condition that a column, by its quoted name, is above a value, and its value.
+
+    They are for `Selection.statement`. Above None is everything.
+    """
+    return ([], {}) if after is None else ([f"{name} > :{_AFTER}"], {_AFTER: after})

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_ml_provider.extract.driver import Driver, driver_errors
 from airflow_ml_provider.extract.errors import BadQuery
-from airflow_ml_provider.extract.readers import Readers
+from airflow_ml_provider.extract.readers import Readers, settled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from airflow_ml_provider.extract.statement import Statement
 
 T = TypeVar("T")
 
@@ -41,7 +43,7 @@ class Session:
         :raises SourceUnavailable: the connection was lost, or the session has ended.
         """
         with driver_errors(self._name), self._readers.waiting(self):
-            return self._thread.submit(work, *arguments, **options).result()
+            return settled(self._thread.submit(work, *arguments, **options), self.cancel)
 
     def open(self) -> None:
         """Connect.
@@ -53,6 +55,15 @@ class Session:
         if driver is None:
             raise BadQuery(f"{self._name}: {type(self.connection)} is no DB-API connection")
         self.driver = driver
+
+    def executed(self, statement: Statement, *, text: bool = False) -> Any:
+        """Run a statement, and give its cursor.
+
+        :param text: as in `Driver.cursor`.
+        """
+        self.cursor = self.call(self.driver.cursor, self.connection, text=text)
+        self.call(self.driver.execute, self.cursor, statement)
+        return self.cursor
 
     def cancel(self) -> None:
         """Ask the database to end the statement that runs, from another thread."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from airflow_ml_provider.extract.errors import BadQuery
+from airflow_ml_provider.extract.memory import BATCH_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from airflow_ml_provider.extract.selection import Selection
 
     Stream = Callable[[], AbstractContextManager[Iterator[pa.RecordBatch]]]
-
-BATCH_BYTES = 8 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -35,12 +34,8 @@ class Source(Protocol):
     """What `extract` reads."""
 
     @property
-    def name(self) -> str:
-        """What the manifest calls it, e.g. the connection's id."""
-
-    @property
-    def query_sha256(self) -> str:
-        """The fingerprint of what is read: of the text, without values."""
+    def selection(self) -> Selection:
+        """What is read, of which connection."""
 
     def open(self, batch_bytes: int = BATCH_BYTES) -> AbstractContextManager[Rows]:
         """Start reading; batches hold about ``batch_bytes``. Leaving the context ends it."""

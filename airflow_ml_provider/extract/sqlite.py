@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -21,15 +22,15 @@ from airflow_ml_provider.extract.columns import array_of, fetched, first_rows, n
 from airflow_ml_provider.extract.dbapi import DbapiSource
 from airflow_ml_provider.extract.driver import sqlite_value
 from airflow_ml_provider.extract.errors import BadQuery, ExtractError, TypeMismatch
+from airflow_ml_provider.extract.memory import BATCH_BYTES
 from airflow_ml_provider.extract.readers import Readers
 from airflow_ml_provider.extract.session import Session, session
-from airflow_ml_provider.extract.source import BATCH_BYTES, Rows, one_stream
+from airflow_ml_provider.extract.source import Rows, one_stream
 from airflow_ml_provider.extract.statement import Statement, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from airflow_ml_provider.extract.columns import Row
     from airflow_ml_provider.extract.selection import Selection
 
 _MAX_ROWS = 16_384
@@ -110,16 +111,6 @@ class SqliteSource:
     def __post_init__(self) -> None:
         one_stream(self.selection)
 
-    @property
-    def name(self) -> str:
-        """The connection's id."""
-        return self.selection.name
-
-    @property
-    def query_sha256(self) -> str:
-        """The fingerprint of the selection."""
-        return self.selection.query_sha256
-
     @contextmanager
     def open(self, batch_bytes: int = BATCH_BYTES) -> Iterator[Rows]:
         """Read the first rows to know the types, then run the query.
@@ -129,26 +120,25 @@ class SqliteSource:
         :raises UnknownType: a column's type is unknown; the message names all such columns.
         :raises TypeMismatch: while reading, a value does not fit its column's type.
         """
-        with session(self.name, self.connect) as opened:
-            cursor = _executed(opened, self.selection.statement("qmark"))
-            names = names_of(self.name, cursor.description)
+        with session(self.selection.name, self.connect) as opened:
+            cursor = opened.executed(self.selection.statement("qmark"))
+            names = names_of(self.selection.name, cursor.description)
             if self.selection.window:
-                _check_column(self.name, self.selection.window.column, names)
-            schema, first = first_rows(
-                self.selection, names, lambda count: opened.call(cursor.fetchmany, count)
-            )
+                _check_column(self.selection.name, self.selection.window.column, names)
+            fetch = partial(opened.call, cursor.fetchmany)
+            schema, first = first_rows(self.selection, names, fetch)
             opened.call(cursor.close)
             storages = [
-                _storage(self.name, field, [row[index] for row in first])
+                _storage(self.selection.name, field, [row[index] for row in first])
                 for index, field in enumerate(schema)
             ]
             reading = _Reading(self.selection, opened, schema, storages)
-            listed = _executed(opened, Statement("pragma database_list", None))
+            listed = opened.executed(Statement("pragma database_list", None))
             path = {row[1]: row[2] for row in opened.call(listed.fetchall)}["main"]
             if not (path and find_spec("adbc_driver_sqlite")):
                 yield Rows(schema, (lambda: nullcontext(reading.by_cursor(batch_bytes)),))
                 return
-            readers = Readers(self.name)
+            readers = Readers(self.selection.name)
             # The driver's batches have one length: that of the widest row which is known.
             widest = max(map(size_of, first), default=1)
             rows = max(1, min(_MAX_ROWS, batch_bytes // widest))
@@ -163,9 +153,11 @@ class SqliteSource:
         :raises BadQuery: there is no such column, or the database refuses the query.
         """
         whole = replace(self.selection, window=None)
-        with session(self.name, self.connect) as opened:
-            cursor = _executed(opened, whole.statement("qmark", where=["1 = 0"]))
-            _check_column(self.name, column, names_of(self.name, cursor.description))
+        with session(self.selection.name, self.connect) as opened:
+            cursor = opened.executed(whole.statement("qmark", where=["1 = 0"]))
+            _check_column(
+                self.selection.name, column, names_of(self.selection.name, cursor.description)
+            )
         return DbapiSource(whole, self.connect).highest(column, after)
 
 
@@ -190,9 +182,7 @@ class _Reading:
         )
         statement = self._statement()
         text = f"select {samples} union all {statement.text}"
-        given = [pa.array([sqlite_value(value)]) for value in statement.values or ()]
-        names = [str(position) for position in range(len(given))]
-        values = pa.record_batch(given, names) if given else None
+        values = [sqlite_value(value) for value in statement.values or ()]
         options = {StatementOptions.BATCH_ROWS.value: str(rows)}
         name, uri = self.selection.name, f"file:{quote(path)}?mode=ro"
         with (
@@ -204,11 +194,9 @@ class _Reading:
 
     def by_cursor(self, batch_bytes: int) -> Iterator[pa.RecordBatch]:
         with self._explained():
-            cursor = _executed(self.opened, self._statement())
+            cursor = self.opened.executed(self._statement())
 
-        def fetch(count: int) -> list[Row]:
-            return list(self.opened.call(cursor.fetchmany, count))
-
+        fetch = partial(self.opened.call, cursor.fetchmany)
         row_number = 1
         while True:
             with self._explained():
@@ -257,7 +245,7 @@ class _Reading:
                 select=f"{name}, typeof({name})",
                 where=[f"not ({storage.holds(field.name)})"],
             )
-            cursor = _executed(self.opened, statement)
+            cursor = self.opened.executed(statement)
             if row := self.opened.call(cursor.fetchone):
                 return _refused(self.selection.name, field, storage, *row)
         return None
@@ -286,12 +274,6 @@ def _refused(
         f"{type_name(column.type)}, which is read from {storage.kind} here; mend: another type in "
         "columns, or a cast in the query"
     )
-
-
-def _executed(opened: Session, statement: Statement) -> Any:
-    cursor = opened.call(opened.driver.cursor, opened.connection)
-    opened.call(opened.driver.execute, cursor, statement)
-    return cursor
 
 
 def _check_column(name: str, column: str, names: Sequence[str]) -> None:

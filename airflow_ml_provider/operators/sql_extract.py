@@ -35,6 +35,10 @@ if TYPE_CHECKING:
 _ON_EMPTY = ("continue", "skip", "fail")
 
 
+class _Killed(BaseException):
+    """What no ``except Exception`` takes for a failure of what it cleans up."""
+
+
 class SqlExtractOperator(BaseOperator):
     """Stream the rows of a query or a table into one Parquet file, published by its manifest.
 
@@ -125,6 +129,7 @@ class SqlExtractOperator(BaseOperator):
         self.attempts = attempts
         self.aws_conn_id = aws_conn_id
         self.region_name = region_name
+        self._reading = False
         if problems := list(_problems(self)):
             raise ValueError("; ".join(f"{self.task_id}: {problem}" for problem in problems))
         if not isinstance(checks, str):
@@ -137,7 +142,7 @@ class SqlExtractOperator(BaseOperator):
         :raises AirflowFailException: the query or the destination is wrong, so that a retry is
             idle; or there are no rows and ``on_empty`` is ``fail``.
         :raises AirflowSkipException: there are no rows and ``on_empty`` is ``skip``.
-        :raises AirflowException: the database or S3 could not be reached.
+        :raises AirflowException: the database or S3 could not be reached, or the task was killed.
         """
         from airflow_ml_provider.extract.connect import from_airflow  # noqa: PLC0415 - pyarrow
         from airflow_ml_provider.extract.query import extract_query  # noqa: PLC0415
@@ -152,6 +157,7 @@ class SqlExtractOperator(BaseOperator):
         typed = {name: context["params"][param] for name, param in self.dag_params.items()}
         database: Any = get_connection(self.conn_id)
         try:
+            self._reading = True
             manifest = extract_query(
                 from_airflow(database),
                 _opener(database),
@@ -182,6 +188,10 @@ class SqlExtractOperator(BaseOperator):
         except ExtractError as error:
             kind = AirflowException if error.retryable else AirflowFailException
             raise kind(str(error)) from error
+        except _Killed as error:
+            raise AirflowException(f"{self.task_id} was killed") from error
+        finally:
+            self._reading = False
         return {
             "uri": self.output_uri,
             "rows": manifest.rows,
@@ -189,6 +199,16 @@ class SqlExtractOperator(BaseOperator):
             "files": [file.key for file in manifest.files],
             "attempt": manifest.attempt,
         }
+
+    def on_kill(self) -> None:
+        """End the extract where it is, once.
+
+        Airflow 3 calls this from a signal handler, raises nothing itself, and ends the process five
+        seconds later.
+        """
+        if self._reading:
+            self._reading = False
+            raise _Killed
 
 
 def _problems(task: SqlExtractOperator) -> Iterator[str]:

@@ -75,7 +75,7 @@ def _extract(job: dict[str, Any]) -> None:
         partition_by="id",
     )
     source = PostgresSource(selection, partial(psycopg2.connect, **job["parameters"]))
-    extract(source, job["uri"], client=lambda: client, partition_by="id", memory_mb=MIN_MEMORY_MB)
+    extract(source, job["uri"], client=lambda: client, memory_mb=MIN_MEMORY_MB)
 
 
 def _work(job: dict[str, Any]) -> None:

@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from airflow_ml_provider.extract.errors import BadQuery
-from airflow_ml_provider.extract.partitions import Share, shares
+from airflow_ml_provider.extract.partitions import shares
+from airflow_ml_provider.extract.postgres_session import Session
 from airflow_ml_provider.extract.selection import Selection
 
 if TYPE_CHECKING:
@@ -20,47 +20,33 @@ if TYPE_CHECKING:
     Extract = Callable[..., pa.Table]
 
 
-class Psycopg2:
-    """A server over psycopg2."""
-
-    def __init__(self, connection: Any, selection: Selection) -> None:
-        self.cursor = connection.cursor()
-        self.selection = selection
-        self.cursor.execute("set datestyle = 'ISO'")
-
-    def render(self, *, select: str = "*", share: Share | None = None) -> str:
-        share = share or Share()
-        statement = self.selection.statement(
-            "pyformat", select=select, where=share.where, values=share.values
-        )
-        return str(self.cursor.mogrify(statement.text, statement.values).decode())
-
-    def rows(self, text: str, values: Any = None) -> list[tuple[Any, ...]]:
-        self.cursor.execute(text, values)
-        return list(self.cursor.fetchall())
+@pytest.fixture
+def session(connect: Callable[[], Any]) -> Iterator[Session]:
+    with Session.opened("warehouse", connect) as opened:
+        opened.rows("set datestyle = 'ISO'")
+        yield opened
 
 
 @pytest.fixture
-def shared(connect: Callable[[], Any]) -> Iterator[Callable[..., list[list[tuple[Any, ...]]]]]:
+def shared(session: Session) -> Callable[..., list[list[tuple[Any, ...]]]]:
     """Give the rows of each share of a selection; every row has to be in exactly one."""
-    with closing(connect()) as connection:
 
-        def shared(select: str = "*", **fields: Any) -> list[list[tuple[Any, ...]]]:
-            selection = Selection(name="warehouse", **fields)
-            server = Psycopg2(connection, selection)
-            server.rows(f"{server.render()} limit 0")
-            columns = [column.name for column in server.cursor.description]
-            found = [
-                server.rows(server.render(select=select, share=share))
-                for share in shares(selection, columns, server)
-            ]
-            together = Counter(repr(row) for rows in found for row in rows)
-            assert together == Counter(
-                repr(row) for row in server.rows(server.render(select=select))
+    def shared(select: str = "*", **fields: Any) -> list[list[tuple[Any, ...]]]:
+        selection = Selection(name="warehouse", **fields)
+        columns = [column.name for column in session.described(session.render(selection))]
+        found = [
+            session.rows(
+                session.render(selection, select=select, where=share.where, values=share.values)
             )
-            return found
+            for share in shares(selection, columns, session)
+        ]
+        together = Counter(repr(row) for rows in found for row in rows)
+        assert together == Counter(
+            repr(row) for row in session.rows(session.render(selection, select=select))
+        )
+        return found
 
-        yield shared
+    return shared
 
 
 VALUES = {
@@ -171,14 +157,13 @@ def test_pages(run: Run, shared: Any) -> None:
     assert max(map(len, found)) < 3_800
 
 
-def test_pages_are_scanned_by_range(run: Run, connect: Callable[[], Any]) -> None:
+def test_pages_are_scanned_by_range(run: Run, session: Session) -> None:
     run("create table t as select i, repeat('x', 100) from generate_series(1, 20000) i")
     selection = Selection(name="warehouse", table="t", partitions=3)
-    with closing(connect()) as connection:
-        server = Psycopg2(connection, selection)
-        for share in shares(selection, ["i"], server):
-            plan = server.rows(f"explain {server.render(share=share)}")
-            assert "Tid Range Scan" in plan[0][0]
+    for share in shares(selection, ["i"], session):
+        (where,) = share.where
+        plan = session.rows(f"explain {session.render(selection, where=[where])}")
+        assert "Tid Range Scan" in plan[0][0]
 
 
 def test_pages_of_partitioned_inherited_and_materialized_tables(run: Run, shared: Any) -> None:

@@ -24,12 +24,12 @@ from airflow_ml_provider.extract.errors import (
     TypeMismatch,
     UnknownType,
 )
+from airflow_ml_provider.extract.memory import BATCH_BYTES
 from airflow_ml_provider.extract.postgres import PostgresSource
 from airflow_ml_provider.extract.postgres_session import Session
 from airflow_ml_provider.extract.postgres_types import Described
 from airflow_ml_provider.extract.readers import Readers
 from airflow_ml_provider.extract.selection import Selection, Window
-from airflow_ml_provider.extract.source import BATCH_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -281,6 +281,17 @@ def test_several_streams_need_a_server_with_snapshots(
         source.open(),
     ):
         pass
+
+
+def test_no_password_is_in_what_is_opened(parameters: dict[str, str]) -> None:
+    # Tracebacks that show variables show what they hold.
+    source = PostgresSource(
+        Selection("warehouse", query="select 1 as a"),
+        lambda: psycopg2.connect(**{**parameters, "password": "S3cret!"}),
+    )
+    with source.open(1 << 20) as rows:
+        assert "adbc_stream" in repr(rows)
+        assert "S3cret!" not in f"{rows!r} {source!r}"
 
 
 def test_no_password_is_in_an_error(parameters: dict[str, str]) -> None:

@@ -14,7 +14,9 @@ import pyarrow as pa
 import pytest
 from moto import mock_aws
 
-from airflow_ml_provider.extract.source import BATCH_BYTES, Rows
+from airflow_ml_provider.extract.memory import BATCH_BYTES
+from airflow_ml_provider.extract.selection import Selection
+from airflow_ml_provider.extract.source import Rows
 from airflow_ml_provider.local import s3_patches
 
 if TYPE_CHECKING:
@@ -50,8 +52,11 @@ class ArrowSource:
     items: list[Any]
     schema: pa.Schema = field(default_factory=lambda: pa.schema([("a", pa.int64())]))
     more: list[list[Any]] = field(default_factory=list)
-    name: str = "warehouse"
-    query_sha256: str = "0" * 64
+    partition_by: str | None = None
+
+    @property
+    def selection(self) -> Selection:
+        return Selection("warehouse", table="flights", partition_by=self.partition_by)
 
     @contextmanager
     def open(self, batch_bytes: int = BATCH_BYTES) -> Iterator[Rows]:

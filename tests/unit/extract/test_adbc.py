@@ -35,9 +35,8 @@ def test_rows_come_in_batches(connection: Any) -> None:
 
 
 def test_values_are_bound(connection: Any) -> None:
-    values = pa.RecordBatch.from_pydict({"0": [2]})
     query = "select a from t where a >= ?"
-    reading = read(Readers("warehouse"), "warehouse", connection, query, values=values)
+    reading = read(Readers("warehouse"), "warehouse", connection, query, values=[2])
     with reading as (_, batches):
         assert [row for batch in batches for row in batch["a"].to_pylist()] == [2, 3]
 

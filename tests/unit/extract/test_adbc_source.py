@@ -62,9 +62,7 @@ def test_an_extension_is_its_storage():
 def test_text_of_a_driver_that_is_no_utf8_is_refused():
     (_, offsets, _) = pa.array(["a"]).buffers()
     broken = pa.Array.from_buffers(pa.string(), 1, [None, offsets, pa.py_buffer(b"\xff")])
-    with pytest.raises(
-        TypeMismatch, match=r"column a, rows 5 to 5 hold text that is not UTF-8"
-    ):
+    with pytest.raises(TypeMismatch, match=r"column a, rows 5 to 5 hold text that is not UTF-8"):
         array_of("wh", pa.field("a", pa.string()), broken, 5)
 
 

@@ -9,8 +9,12 @@ import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from airflow_ml_provider.extract.attempt import Attempt
-from airflow_ml_provider.extract.errors import BadDestination, Superseded
-from airflow_ml_provider.extract.location import Location
+from airflow_ml_provider.extract.errors import (
+    BadDestination,
+    DestinationUnavailable,
+    Superseded,
+)
+from airflow_ml_provider.extract.location import Location, s3_errors
 from airflow_ml_provider.extract.manifest import (
     Column,
     DataFile,
@@ -290,12 +294,33 @@ def test_an_upload_that_can_not_be_aborted_is_told(s3, writer, caplog):
     assert f"Could not abort the upload of {URI}/part-00000.parquet" in caplog.text
 
 
-def test_earlier_files_that_can_not_be_deleted_are_told(s3, writer, visible):
+@pytest.mark.parametrize(
+    ("codes", "kind"),
+    [
+        (["AccessDenied"], BadDestination),
+        (["InternalError", "AccessDenied"], BadDestination),
+        (["InternalError", "SlowDown"], DestinationUnavailable),
+    ],
+)
+def test_earlier_files_that_can_not_be_deleted_are_told(*, s3, writer, visible, codes, kind):
     writer("zero").whole()
-    s3.delete_objects = Mock(return_value={"Errors": [{"Code": "AccessDenied"}]})
-    with pytest.raises(BadDestination, match=r"could not delete earlier files: .*AccessDenied"):
+    s3.delete_objects = Mock(return_value={"Errors": [{"Code": code} for code in codes]})
+    with pytest.raises(kind, match=f"could not delete earlier files: .*{codes[0]}"):
         writer("one").whole()
     assert visible() == "one"
+
+
+def test_what_was_to_be_replaced_may_be_gone(*, s3, writer, uploads):
+    writer("zero").whole()
+    one = writer("one").begin()
+    s3.delete_object(Bucket="bucket", Key=KEY)
+    with pytest.raises(Superseded, match="NoSuchKey"), s3_errors(Location.parse(URI)):
+        one.publish()
+    one.end()
+    assert uploads() == []
+    two = writer("two")
+    two.whole()
+    assert s3.head_object(Bucket="bucket", Key=KEY)["Metadata"] == {"attempt": two.attempt.name}
 
 
 def test_options_reach_s3(s3, writer):

@@ -25,6 +25,7 @@ from airflow_ml_provider.extract.errors import (
 )
 from airflow_ml_provider.extract.extraction import extract
 from airflow_ml_provider.extract.manifest import Column, Partition, read_manifest
+from airflow_ml_provider.extract.selection import Selection
 
 URI = "s3://bucket/flights/day=1/"
 PART = "flights/day=1/part-00000.parquet"
@@ -69,7 +70,7 @@ def test_rows_become_parquet_and_a_manifest(s3, arrow_source, listing):
     assert read_manifest(s3, URI) == manifest
     assert manifest.rows == 2
     assert manifest.source == "warehouse"
-    assert manifest.query_sha256 == source.query_sha256
+    assert manifest.query_sha256 == source.selection.query_sha256
     assert manifest.columns == (
         Column("a", "int64", nullable=True),
         Column("b", "string", nullable=True),
@@ -134,7 +135,7 @@ def test_an_error_while_reading_leaves_the_earlier_extract(s3, arrow_source):
 
 
 def test_a_source_that_can_not_be_opened_leaves_nothing(s3, listing):
-    source = Mock()
+    source = Mock(selection=Selection("warehouse", table="flights"))
     source.open.side_effect = UnknownType("a")
     with pytest.raises(UnknownType):
         extract(source, URI, client=lambda: s3)
@@ -196,7 +197,7 @@ def test_batches_are_as_large_as_memory_allows(s3, arrow_source):
     opened = source.open
     source.open = lambda batch_bytes: (asked.append(batch_bytes), opened(batch_bytes))[1]
     extract(source, URI, client=lambda: s3)
-    assert asked == [memory.Memory().batch_bytes]
+    assert asked == [memory.BATCH_BYTES]
 
 
 @pytest.mark.parametrize(
@@ -214,7 +215,7 @@ def test_the_range_of_the_partition_column(*, s3, arrow_source, values, minimum,
     column = pa.array(values, None if values and values[0] else pa.int64())
     schema = pa.schema([("tags", pa.list_(pa.int8())), ("key", column.type)])
     batch = pa.record_batch([pa.nulls(len(values), pa.list_(pa.int8())), column], schema=schema)
-    manifest = extract(arrow_source([batch], schema), URI, client=lambda: s3, partition_by="key")
+    manifest = extract(arrow_source([batch], schema, partition_by="key"), URI, client=lambda: s3)
     assert manifest.partition == Partition("key", minimum, maximum)
     assert read_manifest(s3, URI) == manifest
 
@@ -222,7 +223,7 @@ def test_the_range_of_the_partition_column(*, s3, arrow_source, values, minimum,
 def test_without_a_partition_column_there_is_no_range(s3, arrow_source):
     assert extract(arrow_source([ints(1)]), URI, client=lambda: s3).partition is None
     assert (
-        extract(arrow_source([ints(1)]), URI, client=lambda: s3, partition_by="b").partition is None
+        extract(arrow_source([ints(1)], partition_by="b"), URI, client=lambda: s3).partition is None
     )
 
 
@@ -248,15 +249,11 @@ def test_too_many_streams_leave_nothing(s3, arrow_source, listing):
 
 
 def test_a_newer_attempt_is_published_alone(s3, arrow_source):
-    source = arrow_source([ints(1)])
-
-    def meanwhile():
-        extract(arrow_source([ints(2)]), URI, client=lambda: s3)
-        yield ints(1)
-
-    source._batches = lambda items: meanwhile()
+    meanwhile = Mock()  # checks begin when the attempt has begun
+    newer = arrow_source([ints(2)])
+    meanwhile.start.side_effect = lambda _: extract(newer, URI, client=lambda: s3)
     with pytest.raises(Superseded, match="s3://bucket/flights/day=1: another attempt"):
-        extract(source, URI, client=lambda: s3)
+        extract(arrow_source([ints(1)]), URI, client=lambda: s3, checks=meanwhile)
     assert table(s3).to_pylist() == [{"a": 2}]
     assert read_manifest(s3, URI).rows == 1
     assert "Uploads" not in s3.list_multipart_uploads(Bucket="bucket")

@@ -39,6 +39,8 @@ def client_error(code, status):
         (client_error("NoSuchUpload", 404), Superseded),
         (client_error("PreconditionFailed", 412), Superseded),
         (client_error("ConditionalRequestConflict", 409), Superseded),
+        (client_error("NoSuchKey", 404), Superseded),
+        (client_error("BadDigest", 400), DestinationUnavailable),
         (client_error("SlowDown", 503), DestinationUnavailable),
         (client_error("InternalError", 500), DestinationUnavailable),
         (client_error("RequestTimeout", 400), DestinationUnavailable),

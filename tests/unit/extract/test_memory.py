@@ -3,7 +3,13 @@ from __future__ import annotations
 import pytest
 
 from airflow_ml_provider.extract.errors import BadQuery
-from airflow_ml_provider.extract.memory import MB, MIN_MEMORY_MB, PARTS_IN_FLIGHT, Memory
+from airflow_ml_provider.extract.memory import (
+    BATCH_BYTES,
+    MB,
+    MIN_MEMORY_MB,
+    PARTS_IN_FLIGHT,
+    Memory,
+)
 from airflow_ml_provider.pipeline import extract_options
 
 
@@ -11,7 +17,7 @@ from airflow_ml_provider.pipeline import extract_options
 @pytest.mark.parametrize("streams", [1, 2, 4])
 def test_everything_together_fits(memory_mb, streams):
     memory = Memory(memory_mb)
-    batches = 4 * streams * memory.batch_bytes
+    batches = 4 * streams * memory.batch_bytes(streams)
     groups = (streams + 3) * memory.row_group_bytes(streams)
     parts = (PARTS_IN_FLIGHT + 1) * memory.part_bytes
     assert batches + groups + parts <= (memory_mb - 140) * MB
@@ -27,6 +33,13 @@ def test_more_streams_make_smaller_row_groups():
 def test_too_little(memory_mb):
     with pytest.raises(BadQuery, match=f"memory_mb is {memory_mb}; give at least {MIN_MEMORY_MB}"):
         Memory(memory_mb)
+
+
+def test_batches_are_as_large_as_there_is_room():
+    sizes = [Memory(300).batch_bytes(streams) / MB for streams in (1, 2, 4, 8, 16)]
+    assert sizes == [4, 4, 2, 1, 1]
+    assert MB < Memory(MIN_MEMORY_MB).batch_bytes(1) < 4 * MB
+    assert Memory(2_000).batch_bytes(1) == BATCH_BYTES
 
 
 def test_too_many_streams():

@@ -25,7 +25,7 @@ class Answers:
     family: list[tuple[str, str, str | None, int]] = field(default_factory=list)
     asked: list[tuple[str, Mapping[str, object] | None]] = field(default_factory=list)
 
-    def render(self, *, select: str = "*") -> str:
+    def render(self, selection: Selection, *, select: str = "*") -> str:
         return f"<{select}>"
 
     def rows(self, text: str, values: Mapping[str, object] | None = None) -> list[tuple[Any, ...]]:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pyarrow as pa
 import pytest
 
@@ -11,6 +13,7 @@ from airflow_ml_provider.extract.postgres_types import (
     columns_of,
     schema_of,
 )
+from airflow_ml_provider.extract.selection import Selection
 
 UUID_ARRAY, INT_ARRAY = 2951, 1007
 
@@ -19,9 +22,16 @@ def modifier(precision: int, scale: int) -> int:
     return 4 + (precision << 16 | scale & 0x7FF)
 
 
+def columns(
+    described: list[Described], elements: dict[int, Element] | None = None, **fields: Any
+) -> tuple[Column, ...]:
+    selection = Selection("warehouse", table="t", columns=fields.pop("given", {}))
+    return columns_of(selection, described, elements or {}, **fields)
+
+
 def column(oid: int, mod: int = -1, given: str | None = None) -> Column:
     name = 'the "c"'
-    (found,) = columns_of([Described(name, oid, mod)], {}, {name: given} if given else {})
+    (found,) = columns([Described(name, oid, mod)], given={name: given} if given else {})
     return found
 
 
@@ -77,7 +87,7 @@ def test_numeric_that_no_decimal_holds_has_no_type(mod: int) -> None:
 
 
 def test_money_has_the_scale_of_the_locale() -> None:
-    (found,) = columns_of([Described("c", 790, -1)], {}, {}, money_scale=3)
+    (found,) = columns([Described("c", 790, -1)], money_scale=3)
     assert found.target == pa.decimal128(19, 3)
     assert found.adbc == '"c"::numeric::text'
 
@@ -114,7 +124,7 @@ def test_a_type_that_could_lose_or_mean_something_else_is_refused(oid: int, give
 def test_arrays_are_lists_of_what_their_elements_become() -> None:
     described = [Described("a", INT_ARRAY, -1), Described("b", UUID_ARRAY, -1)]
     elements = {INT_ARRAY: Element(23, -1), UUID_ARRAY: Element(2950, -1)}
-    ints, uuids = columns_of(described, elements, {})
+    ints, uuids = columns(described, elements)
     assert ints.target == ints.wire == pa.list_(pa.int32())
     assert ints.adbc.endswith('else "a" end')
     assert uuids.target == uuids.wire == pa.list_(pa.string())
@@ -128,7 +138,7 @@ def test_arrays_are_lists_of_what_their_elements_become() -> None:
 def test_arrays_of_domains_and_decimals() -> None:
     described = [Described("a", 1, -1), Described("b", 2, -1)]
     elements = {1: Element(23, -1, domain=True), 2: Element(1700, modifier(5, 2))}
-    domains, decimals = columns_of(described, elements, {})
+    domains, decimals = columns(described, elements)
     assert domains.adbc.endswith('else "a"::int4[] end')
     assert (decimals.wire, decimals.target) == (
         pa.list_(pa.string()),
@@ -139,11 +149,11 @@ def test_arrays_of_domains_and_decimals() -> None:
 def test_names_have_to_tell_columns_apart() -> None:
     twice = [Described("a", 23, -1), Described("b", 23, -1), Described("a", 25, -1)]
     with pytest.raises(BadQuery, match="columns occur twice in the result: a"):
-        columns_of(twice, {}, {})
+        columns(twice)
     with pytest.raises(BadQuery, match="no columns"):
-        columns_of([], {}, {})
+        columns([])
 
 
 def test_the_schema_has_what_is_written() -> None:
-    columns = columns_of([Described("a", 23, -1), Described("b", 25, -1)], {}, {"a": "int64"})
-    assert schema_of(columns) == pa.schema([("a", pa.int64()), ("b", pa.string())])
+    found = columns([Described("a", 23, -1), Described("b", 25, -1)], given={"a": "int64"})
+    assert schema_of(found) == pa.schema([("a", pa.int64()), ("b", pa.string())])

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import traceback
+
 import sqlite3
 from types import SimpleNamespace
 
@@ -117,3 +119,26 @@ def test_any_hook_that_gives_a_connection_does():
     ]
     assert [hook_connect(hook)() for hook in hooks] == ["own", "raw"]
     assert hook_connect(object()) is None
+
+
+SECRET = "no-one-may-see-me"
+
+
+@pytest.mark.parametrize(
+    ("driver", "uri"),
+    [
+        ("adbc_driver_postgresql", f"postgresql//etl:{SECRET}@db/sales"),
+        ("adbc_driver_postgresql", f"postgresql://etl:{SECRET}/2@db/sales"),
+        ("adbc_driver_postgresql", f"postgresql://etl:x@{SECRET}@db/sales"),
+        ("adbc_driver_postgresql", f"host=db password=x {SECRET}"),
+        ("adbc_driver_flightsql", f"grpc://etl:{SECRET} @db:1"),
+        ("adbc_driver_flightsql", f"grpc://etl:{SECRET}@db:port"),
+        ("adbc_driver_flightsql", f"grpc://etl:x@{SECRET}@db:port"),
+    ],
+)
+def test_a_uri_that_can_not_be_read_is_not_shown(driver, uri):
+    connection = Connection("adbc", host=uri, extra={"driver": driver})
+    source = source_for(connection, None, Selection("wh", query="select 1"))
+    with pytest.raises(BadConnection, match="connection 'wh': ") as caught, source.open():
+        pass
+    assert SECRET not in "".join(traceback.format_exception(caught.value))

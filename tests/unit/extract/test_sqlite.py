@@ -204,7 +204,8 @@ def test_a_database_in_memory_needs_no_file():
     assert table.to_pylist() == [{"a": 1}]
 
 
-def test_wide_rows_come_in_small_batches(sqlite, way):
+@pytest.mark.usefixtures("way")
+def test_wide_rows_come_in_small_batches(sqlite):
     connect = sqlite(
         "create table t (b); with recursive s(i) as "
         "(select 1 union all select i + 1 from s where i < 200) "
@@ -213,7 +214,6 @@ def test_wide_rows_come_in_small_batches(sqlite, way):
     source = SqliteSource(Selection("wh", table="t"), connect)
     with source.open(100_000) as rows, rows.streams[0]() as batches:
         assert max(batch.nbytes for batch in batches) <= 200_000
-    assert way
 
 
 def test_partitions_are_refused_with_the_reason():

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from airflow_ml_provider.extract.errors import BadQuery
-from airflow_ml_provider.extract.statement import bind, select_all
+from airflow_ml_provider.extract.statement import bind, table_name
 
 
 @pytest.mark.parametrize(
@@ -104,16 +104,16 @@ def test_all_wrong_parameters_are_named():
 @pytest.mark.parametrize(
     ("table", "mysql", "text"),
     [
-        ("flights", False, 'select * from "flights"'),
-        ("public.Flights", False, 'select * from "public"."Flights"'),
-        ('a"; drop table b', False, 'select * from "a""; drop table b"'),
-        ("wh.a`b", True, "select * from `wh`.`a``b`"),
+        ("flights", False, '"flights"'),
+        ("public.Flights", False, '"public"."Flights"'),
+        ('a"; drop table b', False, '"a""; drop table b"'),
+        ("wh.a`b", True, "`wh`.`a``b`"),
     ],
 )
 def test_table_names_are_quoted(table, mysql, text):
-    assert select_all(table, mysql=mysql) == text
+    assert table_name(table, mysql=mysql) == text
 
 
 def test_empty_table_name():
     with pytest.raises(BadQuery, match=r"'a\.\.b'"):
-        select_all("a..b")
+        table_name("a..b")

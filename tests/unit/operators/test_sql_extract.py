@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import inspect
+from contextlib import suppress
 from dataclasses import fields
 from types import SimpleNamespace
 
@@ -171,20 +172,56 @@ def test_no_rows_skip_or_fail(extracted, context, on_empty, raised):
         operator(on_empty=on_empty).execute(context)
 
 
-@pytest.mark.parametrize(
-    "error", [errors.BadQuery, errors.SchemaDrift, errors.CheckFailed, errors.Superseded]
-)
+@pytest.mark.parametrize("error", [errors.BadQuery, errors.SchemaDrift, errors.CheckFailed])
 def test_what_no_retry_mends_fails_at_once(extracted, context, error):
     extracted.error = error("no such column")
     with pytest.raises(AirflowFailException, match="no such column"):
         operator().execute(context)
 
 
-def test_a_lost_database_is_tried_again(extracted, context):
-    extracted.error = errors.SourceUnavailable("refused")
+# An attempt may be superseded by one of this very try, which Airflow has given up.
+@pytest.mark.parametrize("error", [errors.SourceUnavailable, errors.Superseded])
+def test_what_a_retry_mends_is_tried_again(extracted, context, error):
+    extracted.error = error("refused")
     with pytest.raises(AirflowException, match="refused") as caught:
         operator().execute(context)
     assert not isinstance(caught.value, AirflowFailException)
+
+
+def test_a_task_that_is_killed_ends_where_it_is(extracted, context, monkeypatch):
+    task = operator()
+    went_on = []
+
+    def extract_query(*_, **__):
+        # Cleaning up, which may swallow what went wrong while doing it.
+        with suppress(Exception):
+            task.on_kill()
+        went_on.append("published")
+
+    monkeypatch.setattr(query, "extract_query", extract_query)
+    with pytest.raises(AirflowException, match="was killed") as caught:
+        task.execute(context)
+    assert not isinstance(caught.value, AirflowFailException)
+    assert went_on == []
+    # Airflow calls it after a timeout, too, when there is nothing to end.
+    task.on_kill()
+
+
+def test_a_second_signal_does_not_disturb_the_end(extracted, context, monkeypatch):
+    task = operator()
+    closed = []
+
+    def extract_query(*_, **__):
+        try:
+            task.on_kill()
+        finally:
+            task.on_kill()
+            closed.append("connection")
+
+    monkeypatch.setattr(query, "extract_query", extract_query)
+    with pytest.raises(AirflowException, match="was killed"):
+        task.execute(context)
+    assert closed == ["connection"]
 
 
 def test_the_configured_key_encrypts(extracted, context, monkeypatch):
