@@ -18,6 +18,7 @@ from adbc_driver_manager import AdbcConnection, AdbcDatabase, AdbcStatement, Adb
 from adbc_driver_manager._reader import AdbcRecordBatchReader
 
 from airflow_ml_provider.extract.errors import BadQuery, SourceUnavailable
+from airflow_ml_provider.extract.readers import interruptible
 from airflow_ml_provider.extract.sqlstate import error_of
 
 if TYPE_CHECKING:
@@ -114,10 +115,16 @@ def read(
                 statement.prepare()  # Flight SQL takes what is bound for rows to insert otherwise
                 schema, array = row.__arrow_c_array__()
                 statement.bind(array, schema)
-            handle, _ = statement.execute_query()
+            handle, _ = interruptible(statement.execute_query, connection.cancel)
             reader = AdbcRecordBatchReader._import_from_c(handle.address)  # noqa: SLF001
         with closing(reader):
-            yield reader.schema, _batches(readers, name, connection, iter(reader))
+            try:
+                yield reader.schema, _batches(readers, name, connection, iter(reader))
+            except BaseException:
+                # Closing it would wait for all the rest of DuckDB's query.
+                with suppress(adbc_driver_manager.Error):
+                    connection.cancel()
+                raise
 
 
 def _batches(
@@ -125,7 +132,7 @@ def _batches(
 ) -> Iterator[pa.RecordBatch]:
     while True:
         with adbc_errors(name), readers.waiting(connection):
-            batch = next(batches, None)
+            batch = interruptible(lambda: next(batches, None), connection.cancel)
         if batch is None:
             return
         yield batch

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from base64 import b64decode
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from airflow_ml_provider.extract.connect import Connection
 
 log = logging.getLogger(__name__)
+
+_SECRET = re.compile("pass|token|credential|key|authorization")
+_CREDENTIALS = re.compile(r'://[^"]*@')
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,13 @@ class Database:
     def backticks(self) -> bool:
         """Whether SQL text is quoted as MySQL's."""
         return self.module == "adbc_driver_bigquery"
+
+    def hidden(self, text: str) -> str:
+        """Give what a driver says without what may be secret: some show the whole URI."""
+        for name, value in self.options.items():
+            if value and _SECRET.search(name):
+                text = text.replace(str(value), "***")
+        return _CREDENTIALS.sub("://***@", text)
 
 
 def database(conn_id: str, connection: Connection) -> Database | None:

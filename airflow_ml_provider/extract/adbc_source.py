@@ -135,8 +135,8 @@ class AdbcSource:
             try:
                 connection = stack.enter_context(opened(self.selection.name, connect))
             except BadQuery as error:
-                # Nothing was asked yet, so it is an option that the driver refuses.
-                raise self._refused(error) from error
+                # Nothing was asked yet, so it is an option that the driver refuses, and may show.
+                raise self._refused(error) from None
             except SourceUnavailable as error:
                 # BigQuery's driver connects to nothing here, and calls a missing key unknown.
                 refused = _status(error) in (*_REFUSED, AdbcStatusCode.UNKNOWN)
@@ -191,9 +191,8 @@ class AdbcSource:
 
     def _refused(self, error: Exception) -> BadConnection:
         driver = self.database.requirement
-        return BadConnection(
-            f"connection {self.selection.name!r}: {driver}: {error.__cause__ or error}"
-        )
+        said = self.database.hidden(str(error.__cause__ or error))
+        return BadConnection(f"connection {self.selection.name!r}: {driver}: {said}")
 
     @property
     def _duckdb(self) -> bool:

@@ -74,7 +74,31 @@ def _uri_opener(name: str, driver: Database) -> Callable[[], Any]:
             f"connection {name!r}: psycopg2 or psycopg describes what ADBC reads, and neither is "
             "installed; mend: psycopg2-binary as a requirement"
         )
-    return lambda: import_module(module).connect(uri)
+
+    def connect() -> Any:
+        if not _is_readable(uri, module):
+            # What libpq says of it shows parts of it.
+            raise BadConnection(
+                f"connection {name!r}: libpq can't read its URI; mend: percent-encode what is "
+                "special in the login and the password"
+            )
+        return import_module(module).connect(uri)
+
+    return connect
+
+
+def _is_readable(uri: str, module: str) -> bool:
+    """Tell whether a URI names a server's host and port, not parts of a password instead."""
+    if module == "psycopg2":
+        parse = import_module("psycopg2.extensions").parse_dsn
+    else:
+        parse = import_module("psycopg.conninfo").conninfo_to_dict
+    try:
+        found = parse(uri)
+    except Exception:  # noqa: BLE001  each module has its own
+        return False
+    ports = str(found.get("port", "")).replace(",", "")
+    return "@" not in found.get("host", "") and (ports.isdigit() or not ports)
 
 
 def _missing(name: str, kind: str, driver: Database | None) -> str:

@@ -161,20 +161,6 @@ def test_leaving_ends_a_stream_that_another_thread_reads(
         pass
 
 
-def test_several_streams_of_a_cursor_see_one_snapshot(connect: Connect, run: Run, way: str) -> None:
-    run("create table t as select i from generate_series(1, 5000) i; analyze t")
-    selection = Selection("warehouse", table="t", partitions=3, partition_by="i")
-    found: list[int] = []
-    with PostgresSource(selection, connect).open() as rows:
-        assert len(rows.streams) == 3
-        for stream in rows.streams:
-            with stream() as batches:
-                found += [i for batch in batches for i in batch["i"].to_pylist()]
-            run("delete from t where i % 2 = 0")
-            run("insert into t select i from generate_series(6000, 7000) i")
-    assert sorted(found) == list(range(1, 5001))
-
-
 def test_wide_rows_come_in_small_batches(connect: Connect, way: str) -> None:
     source = _source(connect, "select i, repeat('x', 100000) as t from generate_series(1, 500) i")
     batches = list(_batches(source, 1_000_000))

@@ -211,7 +211,7 @@ def test_an_old_window_is_moved_before_it_leaves(history, s3, monkeypatch, kept)
 
     with monkeypatch.context() as patch:
         patch.setattr(s3, "put_object", put_object)
-        with pytest.raises(BadDestination):
+        with pytest.raises(DestinationUnavailable):
             history.update(added("new", kept))
     # The write failed: the oldest window is in both places.
     assert history.read().claim("0") == history.moved_claim("0")

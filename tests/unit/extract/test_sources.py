@@ -1,8 +1,7 @@
 from __future__ import annotations
 
-import traceback
-
 import sqlite3
+import traceback
 from types import SimpleNamespace
 
 import pytest
