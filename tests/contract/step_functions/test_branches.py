@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+DESCRIBE = "arn:aws:states:::aws-sdk:sagemaker:describeTrainingJob"
+
+
 def test_branches_that_catch_finish_all(run: Run) -> None:
     catch = [{"ErrorEquals": ["States.ALL"], "ResultPath": "$.failure", "Next": "failed"}]
 
@@ -47,7 +50,9 @@ def test_a_failed_branch_stops_the_jobs_of_the_others(
     *, run: Run, training_request: Callable[..., Json], client: Client, until: Any, name: str
 ) -> None:
     job = machine(train=task(TRAIN, training_request("import time; time.sleep(300)")))
-    late = machine(wait={"Type": "Wait", "Seconds": 1, "Next": "fail"}, fail={"Type": "Fail"})
+    again = {"ErrorEquals": ["States.ALL"], "IntervalSeconds": 1, "MaxAttempts": 60}
+    started = task(DESCRIBE, {"TrainingJobName": name}, Retry=[{**again, "BackoffRate": 1}])
+    late = machine(started={**started, "Next": "fail"}, fail={"Type": "Fail"})
     execution = run(machine(both={"Type": "Parallel", "Branches": [job, late]}))
     assert execution["status"] == "FAILED"
     described = client("sagemaker").describe_training_job

@@ -157,13 +157,12 @@ def test_no_connection():
         read("select 1", object)
 
 
-def test_the_connection_is_closed_without_a_commit(sqlite):
+def test_the_connection_is_closed_without_a_commit(sqlite, tmp_path):
     connect = sqlite("create table t (a int)")
-    path = connect().execute("pragma database_list").fetchone()[2]
     opened = []
 
     def remember():
-        opened.append(sqlite3.connect(path, check_same_thread=False))
+        opened.append(sqlite3.connect(tmp_path / "warehouse.db", check_same_thread=False))
         return opened[0]
 
     with pytest.raises(BadQuery):
