@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from airflow_ml_provider.extract.errors import BadQuery
-from airflow_ml_provider.extract.statement import Statement, bind, quoted, table_name
+from airflow_ml_provider.extract.statement import Statement, bind, quoted, table_name, trimmed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -101,7 +101,7 @@ class Selection:
 
     def _text(self, select: str, conditions: list[str], *, mysql: bool) -> str:
         if self.query:
-            inner = self.query.rstrip().rstrip(";")
+            inner = trimmed(self.query, mysql=mysql)
             if select == "*" and not conditions:
                 return inner
             # On a line of its own, since the query may end in a comment. Oracle takes no `as` here.

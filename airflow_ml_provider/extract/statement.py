@@ -87,6 +87,19 @@ def bind(
     return Statement(text, tuple(known[name] for name in used))
 
 
+def trimmed(query: str, *, mysql: bool = False) -> str:
+    """Give the query without the semicolons at its end, and comments behind them."""
+
+    def blank(match: re.Match[str]) -> str:
+        comment = match[0].startswith(("--", "/*", "#"))
+        return " " * len(match[0]) if comment else match[0]
+
+    pattern = _MYSQL if mysql else _STANDARD
+    text = pattern.sub(blank, query)
+    semicolon = text.find(";", len(text.rstrip("; \t\r\n\f")))
+    return query if semicolon < 0 else query[:semicolon]
+
+
 def quoted(name: str, *, mysql: bool = False) -> str:
     """Quote an identifier, so that its case and every character in it count."""
     quote = "`" if mysql else '"'

@@ -75,10 +75,14 @@ class Clients:
 
 
 class Turns:
-    """Runs jobs in threads, first come first served, never more than `max_jobs` at once."""
+    """Runs jobs in threads, first come first served, never more than `max_jobs` at once.
+
+    Jobs that others wait for are counted by themselves.
+    """
 
     def __init__(self, max_jobs: int) -> None:
         self._pool = ThreadPoolExecutor(max_jobs, thread_name_prefix="job")
+        self._awaited = ThreadPoolExecutor(max_jobs, thread_name_prefix="awaited-job")
         self._waiting = ThreadPoolExecutor(_MAX_WAITING, thread_name_prefix="waiting-job")
         self._futures: dict[Job, tuple[Future[None], Callable[[Job], None]]] = {}
         self._closing = False
@@ -90,10 +94,12 @@ class Turns:
         fail: Callable[[Job, str], None],
         *,
         waits: bool = False,
+        awaited: bool = False,
     ) -> None:
         """Queue a job; `fail` ends it if `run` itself breaks, so that nobody waits for ever.
 
-        A job that only `waits` for others starts at once, or it would hold the turn they need.
+        A job that only `waits` for others starts at once, or it would hold the turn they need. One
+        that is `awaited` by other jobs has turns that these can't hold.
         """
 
         def guarded(job: Job) -> None:
@@ -103,7 +109,7 @@ class Turns:
                 log.exception("%s %s", job.kind, job.name)
                 fail(job, f"InternalServerError: {type(error).__name__}: {error}")
 
-        pool = self._waiting if waits else self._pool
+        pool = self._waiting if waits else self._awaited if awaited else self._pool
         self._futures[job] = (pool.submit(guarded, job), guarded)
 
     def stop(self, job: Job, grace_seconds: float | None = None) -> None:
@@ -123,10 +129,12 @@ class Turns:
         """End all jobs, and wait for them."""
         self._closing = True
         self._pool.shutdown(wait=False, cancel_futures=True)
+        self._awaited.shutdown(wait=False, cancel_futures=True)
         for job in list(self._futures):
             job.stop_requested.set()
         self._waiting.shutdown(wait=True)
         self._pool.shutdown(wait=True)
+        self._awaited.shutdown(wait=True)
 
     def grace_seconds(self, job: Job, default: float) -> float:
         """Return how long a stopped job may take to end."""

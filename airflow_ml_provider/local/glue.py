@@ -104,7 +104,7 @@ def _start(cloud: Cloud, call: Call) -> Json:
             )
 
     cloud.store.add(job, limit=limit)
-    cloud.turns.add(job, lambda job: _run(cloud, job), _fail)
+    cloud.turns.add(job, lambda job: _run(cloud, job), _fail, awaited=True)
     return {"JobRunId": job.name}
 
 
@@ -216,7 +216,7 @@ def _retry(cloud: Cloud, job: Job) -> None:
     named = {"Id": again.name, "Attempt": attempt, "PreviousRunId": job.name}
     again.change(lambda _: {**kept, **started, **named, "JobRunState": "STARTING"})
     cloud.store.add(again)
-    cloud.turns.add(again, lambda again: _run(cloud, again), _fail)
+    cloud.turns.add(again, lambda again: _run(cloud, again), _fail, awaited=True)
 
 
 def _running(document: Json) -> Json:

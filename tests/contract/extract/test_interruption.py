@@ -94,10 +94,8 @@ def test_a_driver_of_adbc_stops_at_once(tmp_path: Path) -> None:
     source = source_for(Connection("duckdb", host=path), None, Selection("warehouse", query=long))
     with interrupted():
         source.highest("a", None)
-    began = time.monotonic()
-    with pytest.raises(TaskTimeout), source.open(1 << 20):
-        raise TaskTimeout
-    assert time.monotonic() - began < 15
+    with interrupted(), source.open(1 << 20):  # DuckDB 1 works while it opens, 2 behind it
+        signal.pause()
 
 
 def own_threads() -> list[str]:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from airflow_ml_provider.extract.errors import BadQuery
-from airflow_ml_provider.extract.statement import bind, table_name
+from airflow_ml_provider.extract.statement import bind, table_name, trimmed
 
 
 @pytest.mark.parametrize(
@@ -117,3 +117,19 @@ def test_table_names_are_quoted(table, mysql, text):
 def test_empty_table_name():
     with pytest.raises(BadQuery, match=r"'a\.\.b'"):
         table_name("a..b")
+
+
+@pytest.mark.parametrize("end", [";", ";;", "; ;\n", ";\n-- done; really\n", "; /* ; */ ;"])
+@pytest.mark.parametrize("before", ["", " ", " -- a;\n"])
+def test_semicolons_at_the_end_are_cut_off(before, end):
+    for query in ("select 1", "select ';' -- a\n, '--;'", "select $$;$$", 'select ";"'):
+        assert trimmed(query + before + end) == query + before
+
+
+def test_comments_at_the_end_stay():
+    assert trimmed("select 1 -- a;") == "select 1 -- a;"
+
+
+def test_comments_of_mysql_are_cut_off():
+    assert trimmed("select '#'; # done", mysql=True) == "select '#'"
+    assert trimmed("select a; # b", mysql=False) == "select a; # b"
