@@ -9,21 +9,21 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from airflow_ml_provider.extract.arrow_types import type_name
-from airflow_ml_provider.extract.attempt import Attempt
-from airflow_ml_provider.extract.drift import fitted
 from airflow_ml_provider.extract.errors import NoRows
-from airflow_ml_provider.extract.location import Location, s3_errors
-from airflow_ml_provider.extract.manifest import Column, DataFile, Manifest
 from airflow_ml_provider.extract.memory import DEFAULT_MEMORY_MB, Memory
-from airflow_ml_provider.extract.partition_range import PartitionRange
-from airflow_ml_provider.extract.row_groups import RowGroups
-from airflow_ml_provider.extract.sink import ParquetSink, Upload
+from airflow_ml_provider.extract.publish.attempt import Attempt
+from airflow_ml_provider.extract.publish.location import Location, s3_errors
+from airflow_ml_provider.extract.publish.manifest import Column, DataFile, Manifest
+from airflow_ml_provider.extract.publish.partition_range import PartitionRange
+from airflow_ml_provider.extract.publish.row_groups import RowGroups
+from airflow_ml_provider.extract.publish.sink import ParquetSink, Upload
+from airflow_ml_provider.extract.runs.drift import fitted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from airflow_ml_provider.extract.checks import Checks
-    from airflow_ml_provider.extract.drift import Drift
+    from airflow_ml_provider.extract.runs.drift import Drift
     from airflow_ml_provider.extract.source import Source
 
 log = logging.getLogger(__name__)

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_ml_provider.extract import extraction
 from airflow_ml_provider.extract.checks import checks_of
-from airflow_ml_provider.extract.drift import Drift
 from airflow_ml_provider.extract.errors import EmptyResult, HistoryInvalid, NoRows
-from airflow_ml_provider.extract.history import History
+from airflow_ml_provider.extract.runs.drift import Drift
+from airflow_ml_provider.extract.runs.history import History
+from airflow_ml_provider.extract.runs.watermark import claim
 from airflow_ml_provider.extract.selection import Selection
 from airflow_ml_provider.extract.sources import source_for
-from airflow_ml_provider.extract.watermark import claim
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from airflow_ml_provider.extract.connect import Connection
-    from airflow_ml_provider.extract.manifest import Manifest
+    from airflow_ml_provider.extract.publish.manifest import Manifest
 
 log = logging.getLogger(__name__)
 

@@ -8,16 +8,16 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from airflow_ml_provider.extract.adbc_drivers import database
-from airflow_ml_provider.extract.dbapi import DbapiSource
+from airflow_ml_provider.extract.adbc.drivers import database
+from airflow_ml_provider.extract.dbapi.source import DbapiSource
+from airflow_ml_provider.extract.dbapi.sqlite import SqliteSource
 from airflow_ml_provider.extract.errors import BadConnection
-from airflow_ml_provider.extract.postgres import PostgresSource
-from airflow_ml_provider.extract.sqlite import SqliteSource
+from airflow_ml_provider.extract.postgres.source import PostgresSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from airflow_ml_provider.extract.adbc_drivers import Database
+    from airflow_ml_provider.extract.adbc.drivers import Database
     from airflow_ml_provider.extract.connect import Connection
     from airflow_ml_provider.extract.selection import Selection
     from airflow_ml_provider.extract.source import Source
@@ -45,7 +45,7 @@ def source_for(
         # The same types as those of a connection of that kind.
         return _SOURCES[_KINDS[driver.module]](selection, _uri_opener(name, driver))
     if driver is not None and driver.installed and not driver.unmapped:
-        from airflow_ml_provider.extract.adbc_source import AdbcSource  # noqa: PLC0415 - optional
+        from airflow_ml_provider.extract.adbc.source import AdbcSource  # noqa: PLC0415 - optional
 
         return AdbcSource(selection, driver)
     if connect is None:

@@ -90,7 +90,7 @@ def texts() -> dict[str, str]:
     """Read the modules that a job without Airflow needs, by their paths in the package."""
     files = [
         _PACKAGE / "__init__.py",
-        *(file for folder in _FOLDERS for file in (_PACKAGE / folder).glob("*.py")),
+        *(file for folder in _FOLDERS for file in (_PACKAGE / folder).rglob("*.py")),
         *(_PACKAGE / "aws" / f"{name}.py" for name in ("__init__", *_MODULES)),
     ]
     return {

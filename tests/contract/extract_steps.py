@@ -28,8 +28,8 @@ import psycopg2
 import pyarrow.parquet as pq
 
 from airflow_ml_provider.extract.connect import Connection
-from airflow_ml_provider.extract.history import History, State
 from airflow_ml_provider.extract.query import extract_query
+from airflow_ml_provider.extract.runs.history import History, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

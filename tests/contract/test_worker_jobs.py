@@ -12,7 +12,7 @@ import pytest
 
 from airflow_ml_provider.extract.connect import Connection
 from airflow_ml_provider.extract.extraction import extract
-from airflow_ml_provider.extract.manifest import read_manifest
+from airflow_ml_provider.extract.publish.manifest import read_manifest
 from airflow_ml_provider.extract.selection import Selection
 from airflow_ml_provider.extract.sources import source_for
 from airflow_ml_provider.pipeline.account import Account

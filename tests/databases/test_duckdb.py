@@ -10,7 +10,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from airflow_ml_provider.extract.adbc_source import AdbcSource
+from airflow_ml_provider.extract.adbc.source import AdbcSource
 from airflow_ml_provider.extract.arrow_types import type_name
 from airflow_ml_provider.extract.connect import Connection
 from airflow_ml_provider.extract.errors import (

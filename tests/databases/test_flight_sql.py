@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from flight_sql_server import FlightSqlServer
 
-from airflow_ml_provider.extract.adbc_source import AdbcSource
+from airflow_ml_provider.extract.adbc.source import AdbcSource
 from airflow_ml_provider.extract.connect import Connection
 from airflow_ml_provider.extract.errors import BadConnection, BadQuery, SourceUnavailable
 from airflow_ml_provider.extract.selection import Selection, Window

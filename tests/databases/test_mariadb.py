@@ -14,7 +14,7 @@ import pymysql
 import pytest
 
 from airflow_ml_provider.extract.connect import Connection, connector
-from airflow_ml_provider.extract.dbapi import DbapiSource
+from airflow_ml_provider.extract.dbapi.source import DbapiSource
 from airflow_ml_provider.extract.errors import BadQuery, SourceUnavailable
 from airflow_ml_provider.extract.selection import Selection, Window
 from airflow_ml_provider.extract.sources import source_for

@@ -9,7 +9,7 @@ import pymysql
 import pytest
 
 from airflow_ml_provider.extract.arrow_types import type_name
-from airflow_ml_provider.extract.dbapi import DbapiSource
+from airflow_ml_provider.extract.dbapi.source import DbapiSource
 from airflow_ml_provider.extract.errors import TypeMismatch, UnknownType
 from airflow_ml_provider.extract.selection import Selection
 

@@ -21,11 +21,11 @@ from typing import Any
 import boto3
 import psycopg2
 
-from airflow_ml_provider.extract import sink
 from airflow_ml_provider.extract.errors import ExtractError, Superseded
 from airflow_ml_provider.extract.extraction import extract
 from airflow_ml_provider.extract.memory import MIN_MEMORY_MB
-from airflow_ml_provider.extract.postgres import PostgresSource
+from airflow_ml_provider.extract.postgres.source import PostgresSource
+from airflow_ml_provider.extract.publish import sink
 from airflow_ml_provider.extract.selection import Selection
 
 PUBLISHED, FAILED, SUPERSEDED = 0, 1, 3

@@ -27,7 +27,7 @@ from postgres import postgres
 from typing_extensions import Self
 
 from airflow_ml_provider.extract.errors import ManifestMissing
-from airflow_ml_provider.extract.manifest import read_manifest
+from airflow_ml_provider.extract.publish.manifest import read_manifest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,7 +14,7 @@ from extract_steps import Step
 from postgres import postgres
 
 from airflow_ml_provider.extract import extraction
-from airflow_ml_provider.extract.postgres import PostgresSource
+from airflow_ml_provider.extract.postgres.source import PostgresSource
 from airflow_ml_provider.extract.selection import Selection
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from airflow_ml_provider.extract.errors import (
     TypeMismatch,
     UnknownType,
 )
-from airflow_ml_provider.extract.postgres import PostgresSource
+from airflow_ml_provider.extract.postgres.source import PostgresSource
 from airflow_ml_provider.extract.selection import Selection
 
 if TYPE_CHECKING:

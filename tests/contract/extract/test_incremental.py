@@ -11,8 +11,8 @@ import pytest
 from extract_steps import Step, attempts
 
 from airflow_ml_provider.extract.errors import CheckFailed, NoRows
-from airflow_ml_provider.extract.history import History
-from airflow_ml_provider.extract.watermark import claim
+from airflow_ml_provider.extract.runs.history import History
+from airflow_ml_provider.extract.runs.watermark import claim
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -16,10 +16,10 @@ import psycopg2
 import pytest
 
 from airflow_ml_provider.extract.connect import Connection
-from airflow_ml_provider.extract.postgres import PostgresSource
+from airflow_ml_provider.extract.dbapi.sqlite import SqliteSource
+from airflow_ml_provider.extract.postgres.source import PostgresSource
 from airflow_ml_provider.extract.selection import Selection
 from airflow_ml_provider.extract.sources import source_for
-from airflow_ml_provider.extract.sqlite import SqliteSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_ml_provider.extract.errors import BadQuery
-from airflow_ml_provider.extract.partitions import shares
-from airflow_ml_provider.extract.postgres_session import Session
+from airflow_ml_provider.extract.postgres.partitions import shares
+from airflow_ml_provider.extract.postgres.session import Session
 from airflow_ml_provider.extract.selection import Selection
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ import psycopg2
 import pytest
 from adbc_driver_postgresql import connect as adbc_connect
 
-from airflow_ml_provider.extract import adbc
+from airflow_ml_provider.extract.adbc import reading as adbc
 from airflow_ml_provider.extract.errors import (
     BadQuery,
     ExtractError,
@@ -25,9 +25,9 @@ from airflow_ml_provider.extract.errors import (
     UnknownType,
 )
 from airflow_ml_provider.extract.memory import BATCH_BYTES
-from airflow_ml_provider.extract.postgres import PostgresSource
-from airflow_ml_provider.extract.postgres_session import Session
-from airflow_ml_provider.extract.postgres_types import Described
+from airflow_ml_provider.extract.postgres.column_types import Described
+from airflow_ml_provider.extract.postgres.session import Session
+from airflow_ml_provider.extract.postgres.source import PostgresSource
 from airflow_ml_provider.extract.readers import Readers
 from airflow_ml_provider.extract.selection import Selection, Window
 
@@ -87,7 +87,7 @@ def _without_cursor(monkeypatch: pytest.MonkeyPatch) -> None:
     def cursor_stream(*_: object) -> None:
         pytest.fail("not by ADBC")
 
-    monkeypatch.setattr("airflow_ml_provider.extract.postgres.cursor_stream", cursor_stream)
+    monkeypatch.setattr("airflow_ml_provider.extract.postgres.source.cursor_stream", cursor_stream)
 
 
 def test_where_adbc_can_not_connect_a_cursor_does(

@@ -9,9 +9,9 @@ import psycopg2
 import pyarrow as pa
 import pytest
 
-from airflow_ml_provider.extract import postgres
 from airflow_ml_provider.extract.errors import BadQuery, SourceUnavailable
-from airflow_ml_provider.extract.postgres import PostgresSource
+from airflow_ml_provider.extract.postgres import source as postgres
+from airflow_ml_provider.extract.postgres.source import PostgresSource
 from airflow_ml_provider.extract.selection import Selection
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Each type of docs/extract-types.md on a real server, by ADBC and by a cursor of either driver."""
+"""Each type of docs/extract-postgres.md on a real server, by ADBC and by either driver's cursor."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ import pytest
 
 from airflow_ml_provider.extract.arrow_types import parse_type
 from airflow_ml_provider.extract.errors import BadQuery, TypeMismatch, UnknownType
-from airflow_ml_provider.extract.postgres import PostgresSource
-from airflow_ml_provider.extract.postgres_session import Session
+from airflow_ml_provider.extract.postgres.session import Session
+from airflow_ml_provider.extract.postgres.source import PostgresSource
 from airflow_ml_provider.extract.selection import Selection
 
 if TYPE_CHECKING:

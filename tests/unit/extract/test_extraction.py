@@ -24,7 +24,7 @@ from airflow_ml_provider.extract.errors import (
     UnknownType,
 )
 from airflow_ml_provider.extract.extraction import extract
-from airflow_ml_provider.extract.manifest import Column, Partition, read_manifest
+from airflow_ml_provider.extract.publish.manifest import Column, Partition, read_manifest
 from airflow_ml_provider.extract.selection import Selection
 
 URI = "s3://bucket/flights/day=1/"

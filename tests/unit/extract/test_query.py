@@ -9,7 +9,7 @@ import pytest
 from airflow_ml_provider.extract import extraction
 from airflow_ml_provider.extract.connect import Connection
 from airflow_ml_provider.extract.errors import CheckFailed, EmptyResult, HistoryInvalid, NoRows
-from airflow_ml_provider.extract.manifest import read_manifest
+from airflow_ml_provider.extract.publish.manifest import read_manifest
 from airflow_ml_provider.extract.query import extract_query
 
 OUTPUT = "s3://bucket/orders/run/output/"

@@ -6,15 +6,16 @@ from types import SimpleNamespace
 
 import pytest
 
-from airflow_ml_provider.extract import adbc_drivers, sources
-from airflow_ml_provider.extract.adbc_source import AdbcSource
+from airflow_ml_provider.extract import sources
+from airflow_ml_provider.extract.adbc import drivers as adbc_drivers
+from airflow_ml_provider.extract.adbc.source import AdbcSource
 from airflow_ml_provider.extract.connect import Connection
-from airflow_ml_provider.extract.dbapi import DbapiSource
+from airflow_ml_provider.extract.dbapi.source import DbapiSource
+from airflow_ml_provider.extract.dbapi.sqlite import SqliteSource
 from airflow_ml_provider.extract.errors import BadConnection, BadQuery
-from airflow_ml_provider.extract.postgres import PostgresSource
+from airflow_ml_provider.extract.postgres.source import PostgresSource
 from airflow_ml_provider.extract.selection import Selection
 from airflow_ml_provider.extract.sources import hook_connect, source_for
-from airflow_ml_provider.extract.sqlite import SqliteSource
 
 SELECTION = Selection("wh", "select 1 as a")
 SNOWFLAKE = Connection("snowflake", extra={"account": "a"})

@@ -6,7 +6,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from airflow_ml_provider.extract.errors import BadQuery, CheckFailed, NoRows
-from airflow_ml_provider.extract.manifest import read_manifest
+from airflow_ml_provider.extract.publish.manifest import read_manifest
 from airflow_ml_provider.worker import sql_extract
 from airflow_ml_provider.worker.errors import StepError
 

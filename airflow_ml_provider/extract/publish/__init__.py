@@ -1,0 +1,1 @@
+"""From row groups to one object on S3 that becomes visible in one moment."""

@@ -1,0 +1,1 @@
+"""What one run of a step leaves for the next."""
