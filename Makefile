@@ -26,7 +26,7 @@ $(READY): pyproject.toml constraints.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv==$(UV_VERSION)"
 	@echo "installing into $(VENV) ..."
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt \
-	  --editable '.[extract,local]' --group dev --group bench
+	  --editable '.[extract,local,mwaa]' --group dev --group bench
 	@touch $@
 
 DEMO := build/demo
@@ -52,7 +52,8 @@ local: $(READY)  ## start the local AWS alone
 
 test: $(READY)  ## pass the tests
 	@mkdir -p build
-	@$(BIN)/coverage run -m pytest -q tests/unit/pipeline tests/unit/plan tests/unit/jobs tests/unit/targets
+	@$(BIN)/coverage run -m pytest -q tests/unit/pipeline tests/unit/plan tests/unit/jobs tests/unit/sql \
+	  tests/unit/targets
 	@$(BIN)/coverage report
 	$(PYTEST) -n 2 tests/unit tests/contract tests/golden
 
@@ -106,7 +107,7 @@ PINS := adbc-driver-manager==1.8.0 adbc-driver-postgresql==1.8.0 adbc-driver-sql
   apache-airflow==3.3.1 apache-airflow-providers-amazon==9.34.0 \
   apache-airflow-providers-common-compat==1.18.0 apache-airflow-providers-common-sql==2.1.0 \
   apache-airflow-providers-sqlite==4.3.3 apache-airflow-providers-standard==1.17.0 \
-  boto3==1.43.56 botocore==1.43.56 rich==14.3.4
+  boto3==1.43.56 botocore==1.43.56 rich==14.3.4 uv==$(UV_VERSION)
 
 constraints: $(READY)  ## resolve constraints.txt anew within pyproject's ranges
 	@mkdir -p build

@@ -7,14 +7,17 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from airflow_ml_provider.aws.state_history import pauses, told, visits
 from airflow_ml_provider.jobs import sagemaker_pipeline, state_machine
 from airflow_ml_provider.jobs.state import Phase
 from airflow_ml_provider.targets.run_input import execution_input, pipeline_parameters
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
 
+    from airflow_ml_provider.aws.state_history import Visit
+    from airflow_ml_provider.jobs.pause import Pause
     from airflow_ml_provider.targets.compile import Compiled
 
 # The words of the two services differ, so that one table holds both.
@@ -38,6 +41,16 @@ class Execution:
     def succeeded(self) -> bool:
         """Whether it ended well."""
         return _phase(self.status) is Phase.SUCCEEDED
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step of a run: ``status`` is the service's own word, ``reason`` why it failed."""
+
+    name: str
+    status: str
+    seconds: float | None
+    reason: str | None = None
 
 
 def start(
@@ -74,47 +87,62 @@ def describe(arn: str, client: Callable[[str], Any]) -> Execution:
     """Ask how a run is."""
     if ":states:" in arn:
         answer = client("stepfunctions").describe_execution(executionArn=arn)
-        told = [answer.get("error"), _failure(answer.get("cause", ""))]
-        return Execution(arn, answer["status"], ": ".join(filter(None, told)) or None)
+        return Execution(arn, answer["status"], told(answer) or None)
     answer = client("sagemaker").describe_pipeline_execution(PipelineExecutionArn=arn)
-    told = [answer.get("FailureReason")]
+    reasons = [answer.get("FailureReason")]
     if answer["PipelineExecutionStatus"] == "Failed":
-        told += [
+        reasons += [
             f"{one['StepName']}: {one['FailureReason']}"
             for one in _pipeline_steps(arn, client)
             if "FailureReason" in one
         ]
-    return Execution(arn, answer["PipelineExecutionStatus"], "\n".join(filter(None, told)) or None)
+    return Execution(
+        arn, answer["PipelineExecutionStatus"], "\n".join(filter(None, reasons)) or None
+    )
 
 
-def wait(arn: str, client: Callable[[str], Any], *, poll_seconds: float = 5.0) -> Execution:
-    """Wait until a run has ended."""
+def wait(
+    arn: str,
+    client: Callable[[str], Any],
+    *,
+    poll_seconds: float = 5.0,
+    on_poll: Callable[[], None] = lambda: None,
+) -> Execution:
+    """Wait until a run has ended; ``on_poll`` is called each time that it has not."""
     while not (found := describe(arn, client)).ended:
+        on_poll()
         time.sleep(poll_seconds)
     return found
 
 
-def steps(arn: str, client: Callable[[str], Any]) -> list[tuple[str, str, float | None]]:
-    """List what a run went through: name, status and seconds, in the order of their starts."""
+def steps(arn: str, client: Callable[[str], Any]) -> list[Step]:
+    """List what an ended run went through, in the order of their starts.
+
+    A step that runs once an item of a map is one row of a state machine.
+    """
     if ":states:" in arn:
-        pages = client("stepfunctions").get_paginator("get_execution_history")
-        return _states(e for page in pages.paginate(executionArn=arn) for e in page["events"])
-    found = _pipeline_steps(arn, client)
-    return [(one["StepName"], one["StepStatus"], _seconds(one)) for one in found]
+        return list(_states(arn, client))
+    return [
+        Step(one["StepName"], one["StepStatus"], _seconds(one), one.get("FailureReason"))
+        for one in _pipeline_steps(arn, client)
+    ]
+
+
+def retry_pauses(
+    arn: str, client: Callable[[str], Any], definition: Mapping[str, Any]
+) -> dict[tuple[int, int], Pause]:
+    """Give the pauses between tries that a running execution is in, each with a key of its own.
+
+    A SageMaker pipeline has none here: AWS tells neither why a try failed nor when the next is.
+    """
+    if ":states:" not in arn:
+        return {}
+    found = pauses(_visits(arn, client), definition)
+    return {(visit.entry, pause.tried): pause for visit, pause in found}
 
 
 def _phase(status: str) -> Phase:
     return _PHASES.get(status, Phase.RUNNING)
-
-
-def _failure(cause: str) -> str:
-    # A state that ran a job to its end has the job's whole description as its cause.
-    try:
-        described = json.loads(cause)
-    except ValueError:
-        return cause
-    said = described.get("FailureReason") if isinstance(described, dict) else None
-    return str(said or cause)
 
 
 def _pipeline_steps(arn: str, client: Callable[[str], Any]) -> list[dict[str, Any]]:
@@ -126,20 +154,21 @@ def _pipeline_steps(arn: str, client: Callable[[str], Any]) -> list[dict[str, An
     ]
 
 
-def _states(events: Any) -> list[tuple[str, str, float | None]]:
-    entered: dict[str, Any] = {}
-    exited: dict[str, Any] = {}
-    for event in events:
-        if event["type"] == "TaskStateEntered":
-            entered.setdefault(event["stateEnteredEventDetails"]["name"], event["timestamp"])
-        elif event["type"] == "TaskStateExited":
-            exited[event["stateExitedEventDetails"]["name"]] = event["timestamp"]
-    return [
-        (name, "Succeeded", (exited[name] - began).total_seconds())
-        if name in exited
-        else (name, "Failed", None)
-        for name, began in entered.items()
-    ]
+def _states(arn: str, client: Callable[[str], Any]) -> Iterator[Step]:
+    by_name: dict[str, list[Visit]] = {}
+    for visit in _visits(arn, client):
+        by_name.setdefault(visit.name, []).append(visit)
+    for name, found in by_name.items():
+        bad = [one for one in found if one.failed or not one.exited]
+        reason = next((one.failures[-1][1] for one in bad if one.failures), None)
+        ends = [one.ended for one in found if one.ended is not None]
+        seconds = (max(ends) - found[0].began).total_seconds() if len(ends) == len(found) else None
+        yield Step(name, "Failed" if bad else "Succeeded", seconds, reason)
+
+
+def _visits(arn: str, client: Callable[[str], Any]) -> list[Visit]:
+    pages = client("stepfunctions").get_paginator("get_execution_history")
+    return visits(event for page in pages.paginate(executionArn=arn) for event in page["events"])
 
 
 def _seconds(step: Mapping[str, Any]) -> float | None:

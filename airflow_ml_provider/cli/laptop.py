@@ -90,15 +90,20 @@ def prepare_account(endpoint_url: str, buckets: Iterable[str], topics: Iterable[
         sns.create_topic(Name=topic)
 
 
-def keep_secrets(client: Any, sqlite: Iterable[tuple[str, str]]) -> None:
-    """Put connections to SQLite files where jobs outside Airflow's workers look for them.
+def keep_secrets(client: Any, conn_ids: Iterable[str]) -> list[str]:
+    """Put connections where jobs outside Airflow's workers look for them; name those not given.
 
-    That is where Airflow's own lie on MWAA; ``client`` is one of Secrets Manager.
+    They come from the variables ``AIRFLOW_CONN_<ID>``, as URI or JSON, which :func:`enter` sets for
+    ``--sqlite``, and go where Airflow's own lie on MWAA. ``client`` is one of Secrets Manager.
+    https://airflow.apache.org/docs/apache-airflow/stable/howto/connection.html
     """
-    for conn_id, file in sqlite:
-        client.create_secret(
-            Name=f"airflow/connections/{conn_id}", SecretString=f"sqlite:///{file}"
-        )
+    missing = []
+    for conn_id in sorted(set(conn_ids)):
+        if secret := os.environ.get(f"AIRFLOW_CONN_{conn_id.upper()}"):
+            client.create_secret(Name=f"airflow/connections/{conn_id}", SecretString=secret)
+        else:
+            missing.append(conn_id)
+    return missing
 
 
 def keep_objects(endpoint_url: str, folder: Path) -> int:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from airflow_ml_provider.factories.trial import RunResult, TaskResult
+    from airflow_ml_provider.jobs.pause import Pause
 
 _STYLES = {"success": "green", "failed": "red", "upstream_failed": "red", "skipped": "dim"}
 # SageMaker's name for the metrics of the best guess without a model.
@@ -31,6 +32,11 @@ def progress(console: Console, task: TaskResult) -> None:
             if style
             else f"  {task.task_id:<16} {task.state}"
         )
+
+
+def show_pause(console: Console, pause: Pause) -> None:
+    """Print one line for the pause before a step's next try."""
+    console.print(f"  {pause}", style="yellow", markup=False, highlight=False, soft_wrap=True)
 
 
 def show_run(console: Console, run: RunResult, seconds: float) -> None:

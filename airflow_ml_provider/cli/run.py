@@ -124,7 +124,9 @@ def _run(args: argparse.Namespace, folder: Path, aws: LocalAws, console: Console
     except trial.TrialError as error:
         console.print(str(error), style="red", highlight=False)
         return 1
-    laptop.keep_secrets(laptop.client("secretsmanager", aws.endpoint_url), args.sqlite)
+    laptop.keep_secrets(
+        laptop.client("secretsmanager", aws.endpoint_url), (one for one, _ in args.sqlite)
+    )
     runs = [(one.dag_id, when) for one in args.runs for when in one.logical_dates]
     if problems := trial.refusals(dags, runs):
         console.print("\n".join(problems), style="red", highlight=False)
@@ -136,7 +138,10 @@ def _run(args: argparse.Namespace, folder: Path, aws: LocalAws, console: Console
         console.rule(f"{dag_id} at {when:%Y-%m-%d %H:%M}", align="left")
         began = time.monotonic()
         result = trial.run(
-            dags[dag_id], when, on_change=lambda task: report.progress(console, task)
+            dags[dag_id],
+            when,
+            on_change=lambda task: report.progress(console, task),
+            on_pause=lambda pause: report.show_pause(console, pause),
         )
         results.append(result)
         report.show_run(console, result, time.monotonic() - began)

@@ -63,7 +63,9 @@ def _serve(args: argparse.Namespace, stop: Event) -> None:
     ):
         laptop.enter(laptop.settings(args, aws.endpoint_url, _FOLDER) | standalone.settings(port))
         laptop.prepare_account(aws.endpoint_url, args.bucket, args.topic)
-        laptop.keep_secrets(laptop.client("secretsmanager", aws.endpoint_url), args.sqlite)
+        laptop.keep_secrets(
+            laptop.client("secretsmanager", aws.endpoint_url), (one for one, _ in args.sqlite)
+        )
         with standalone.Standalone(port, folder, stop) as airflow:
             _say(f"Starting the local AWS and Airflow; their logs are in {folder} ...")
             airflow.start(_START_SECONDS)

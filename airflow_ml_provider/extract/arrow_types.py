@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import date, datetime, time
 from decimal import Decimal
 from math import isinf
@@ -12,6 +11,14 @@ from uuid import UUID
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from airflow_ml_provider.sql.column_types import (
+    MAX_PRECISION,
+    NAMES,
+    ZONED,
+    are_digits,
+    digits_of,
+)
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -19,29 +26,10 @@ if TYPE_CHECKING:
     Convert = Callable[[Sequence[Any], pa.DataType], pa.Array]
 
 _NAMED = {
-    "bool": pa.bool_(),
-    "int8": pa.int8(),
-    "int16": pa.int16(),
-    "int32": pa.int32(),
-    "int64": pa.int64(),
-    "uint8": pa.uint8(),
-    "uint16": pa.uint16(),
-    "uint32": pa.uint32(),
-    "uint64": pa.uint64(),
-    "float32": pa.float32(),
-    "float64": pa.float64(),
-    "string": pa.string(),
-    "binary": pa.binary(),
-    "date32": pa.date32(),
-    "time64[us]": pa.time64("us"),
-    **{f"timestamp[{unit}]": pa.timestamp(unit) for unit in ("s", "ms", "us", "ns")},
-    **{f"timestamp[{unit}, tz=UTC]": pa.timestamp(unit, "UTC") for unit in ("s", "ms", "us", "ns")},
+    name: pa.timestamp(ZONED[name], "UTC") if name in ZONED else pa.type_for_alias(name)
+    for name in NAMES
 }
 _NAMES = {arrow: name for name, arrow in _NAMED.items()}
-TYPE_NAMES = ", ".join([*_NAMED, "decimal128(precision, scale)"])
-"""What `parse_type` takes, for messages."""
-
-_MAX_PRECISION = 38
 
 # The Python types of DB-API values, subclasses before their bases, and what each is written as
 # where nobody says otherwise; decimals and datetimes depend on the values.
@@ -117,14 +105,13 @@ FIT_ERRORS = (ValueError, TypeError, OverflowError, pa.ArrowException)
 
 def parse_type(name: str) -> pa.DataType | None:
     """Give the Arrow type of a name such as ``decimal128(10, 2)``, or None."""
-    match = re.fullmatch(r"decimal128\((\d+), ?(\d+)\)", name)
-    return decimal(int(match[1]), int(match[2])) if match else _NAMED.get(name)
+    digits = digits_of(name)
+    return pa.decimal128(*digits) if digits else _NAMED.get(name)
 
 
 def decimal(precision: int, scale: int) -> pa.DataType | None:
     """Give the type of decimals that every reader knows, or None where they have more digits."""
-    holds = 0 <= scale <= precision and 1 <= precision <= _MAX_PRECISION
-    return pa.decimal128(precision, scale) if holds else None
+    return pa.decimal128(precision, scale) if are_digits(precision, scale) else None
 
 
 def type_name(arrow: pa.DataType) -> str:
@@ -136,7 +123,7 @@ def infer(values: Sequence[Any]) -> tuple[pa.DataType | None, str | None]:
     """Give the type of Python values, or else why it can't be known."""
     present = [value for value in values if value is not None]
     if not present:
-        return None, f"is NULL in the first {len(values)} rows"
+        return None, f"is NULL in the first {len(values)} rows" if values else "has no rows"
     try:
         kinds = _kinds(present)
     except TypeError as error:
@@ -145,7 +132,7 @@ def infer(values: Sequence[Any]) -> tuple[pa.DataType | None, str | None]:
         return None, f"holds values of several types: {_names(kinds)}"
     kind = kinds.pop()
     if kind is Decimal:
-        return pa.decimal128(_MAX_PRECISION, min(_MAX_PRECISION, max(map(_scale, present)))), None
+        return pa.decimal128(MAX_PRECISION, min(MAX_PRECISION, max(map(_scale, present)))), None
     if kind is datetime:
         # With and without a zone in one column: `to_array` refuses, as it refuses a time with one.
         return pa.timestamp("us", "UTC" if all(map(_has_zone, present)) else None), None

@@ -8,7 +8,6 @@ import pyarrow as pa
 
 from airflow_ml_provider.extract.arrow_types import (
     FIT_ERRORS,
-    TYPE_NAMES,
     fit_error,
     fitted,
     infer,
@@ -17,6 +16,7 @@ from airflow_ml_provider.extract.arrow_types import (
     type_name,
 )
 from airflow_ml_provider.extract.errors import BadQuery, EmptyResult, TypeMismatch, UnknownType
+from airflow_ml_provider.sql.column_types import TYPE_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -81,15 +81,15 @@ def first_rows(
 ) -> tuple[pa.Schema, list[Row]]:
     """Give the types of all columns, and the rows that were read to know them.
 
-    A type is, in this order: given, ``known`` from the database, or that of the first 32,768 rows'
-    values.
+    A type is, in this order: given, ``known`` from the database, that of the first 32,768 rows'
+    values, or where they are all NULL, or none, that which was published the last time.
 
     :param unknown: why a column's type can't be known though the database describes it.
     :raises UnknownType: a column's type is unknown; the message names all such columns.
+    :raises EmptyResult: ... and only since there are no rows.
     """
     types, problems = given_types(selection, names)
     problems += [f"{name} {why}" for name, why in (unknown or {}).items() if name not in types]
-    wrong = bool(problems)
     types = {**(known or {}), **dict.fromkeys(unknown or {}), **types}
     rows = fresh = fetched(fetch, _FIRST_ROWS, _FIRST_BYTES)
     wanted = [index for index, name in enumerate(names) if name not in types]
@@ -98,12 +98,22 @@ def first_rows(
             break
         fresh = fetched(fetch, _FIRST_ROWS, _FIRST_BYTES)
         rows = rows + fresh
+    published = selection.published() if wanted else None
+    without = [names[index] for index in wanted]
+    types.update({f.name: f.type for f in published or () if f.name in without})
+    untyped = [name for name in without if name not in types]
+    if untyped and not rows and not problems:
+        raise EmptyResult(
+            f"{selection.name}: there are no rows, which alone would tell the types of "
+            f"{', '.join(untyped)}; mend: give them, as in columns={{{untyped[0]!r}: 'int64'}}; "
+            "a step with a history also takes those of its last run with the same query"
+        )
     for index, name in enumerate(names):
         if name not in types:
             types[name], problem = infer([row[index] for row in rows])
             problems += [f"{name} {problem}"] if problem else []
     if problems:
-        raise unknown_types(selection.name, problems, UnknownType if rows or wrong else EmptyResult)
+        raise unknown_types(selection.name, problems)
     return pa.schema([(name, types[name]) for name in names]), rows
 
 
@@ -126,12 +136,10 @@ def size_of(row: Row) -> int:
     return sum(len(value) if isinstance(value, (str, bytes)) else 8 for value in row)
 
 
-def unknown_types(
-    name: str, problems: Sequence[str], kind: type[UnknownType] = UnknownType
-) -> UnknownType:
+def unknown_types(name: str, problems: Sequence[str]) -> UnknownType:
     """Give the error that names all columns whose type is unknown."""
     lines = "".join(f"\n  - {problem}" for problem in problems)
-    return kind(
+    return UnknownType(
         f"{name}: not every column has a type; mend: name it in columns, "
         f"e.g. {{'amount': 'decimal128(12, 2)'}}, or cast in the query{lines}"
     )

@@ -75,6 +75,9 @@ def extract_query(
     key = kms_key_id
     options = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key} if key else {}
     past = History(client, history, options) if history else None
+    drift = Drift(past, on_drift, conn_id, selection.definition_sha256, run_key) if past else None
+    if drift:
+        selection = replace(selection, published=drift.previous)
     empty = on_empty == "continue"
     source = source_for(connection, connect, selection)
     if watermark:
@@ -93,7 +96,6 @@ def extract_query(
             empty=empty,
         )
         source = source_for(connection, connect, replace(selection, window=window))
-    drift = Drift(past, on_drift, conn_id, selection.definition_sha256, run_key) if past else None
     try:
         with checks_of(checks, conn_id) as checked:
             manifest = extraction.extract(
@@ -108,7 +110,7 @@ def extract_query(
             )
     except EmptyResult as error:
         if empty:
-            raise EmptyResult(f"There are no rows, and {error}") from error
+            raise
         raise NoRows(f"{conn_id} gave no rows (on_empty={on_empty!r})") from error
     except NoRows as error:
         raise NoRows(f"{error} (on_empty={on_empty!r})") from error

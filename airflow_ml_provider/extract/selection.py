@@ -10,7 +10,9 @@ from airflow_ml_provider.extract.errors import BadQuery
 from airflow_ml_provider.extract.statement import Statement, bind, quoted, table_name, trimmed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+
+    import pyarrow as pa
 
     from airflow_ml_provider.extract.statement import Paramstyle
 
@@ -35,6 +37,7 @@ class Selection:
     which need not. ``columns`` gives Arrow types by column name (``int64``, ``date32``,
     ``timestamp[us, tz=UTC]``, ``decimal128(10, 2)``, ...). ``partitions`` streams read at the same
     time, each a share of the rows by ``partition_by``, or of the table's pages without it.
+    ``published`` gives the schema that this selection had the last time, if it is remembered.
 
     :raises BadQuery: not exactly one of ``query`` and ``table`` is given, or parameters of a table.
     """
@@ -48,6 +51,7 @@ class Selection:
     window: Window | None = None
     partitions: int = 1
     partition_by: str | None = None
+    published: Callable[[], pa.Schema | None] = field(default=lambda: None, compare=False)
 
     def __post_init__(self) -> None:
         if bool(self.query) == bool(self.table):

@@ -6,31 +6,23 @@ for it: it also takes ``:name`` inside quotes and comments for a parameter.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from airflow_ml_provider.extract.errors import BadQuery
+from airflow_ml_provider.sql.text import (
+    MYSQL,
+    STANDARD,
+    parameter_problem,
+    parameters_in,
+    table_parts,
+)
 
 if TYPE_CHECKING:
+    import re
     from collections.abc import Mapping
 
 Paramstyle = Literal["qmark", "numeric", "named", "format", "pyformat"]
-
-# After a word, a bracket, a quote or a colon it is a slice, a cast or a path, never a parameter.
-_PARAMETER = r"(?<![\w:)\]\"'`]):(?P<name>[A-Za-z_]\w*)"
-_STANDARD = re.compile(
-    r"(?<!\w)[eE]'(?:[^'\\]|\\.|'')*'"  # PostgreSQL's strings with backslashes
-    r"|'[^']*'|\"[^\"]*\"|`[^`]*`"  # a doubled quote reads as two strings side by side
-    r"|(?<![\w$])\$(?P<tag>(?:[A-Za-z_]\w*)?)\$.*?\$(?P=tag)\$"
-    r"|--[^\n]*|/\*.*?\*/|" + _PARAMETER,
-    re.DOTALL,
-)
-_MYSQL = re.compile(
-    r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|`[^`]*`"
-    r"|--(?=\s|$)[^\n]*|#[^\n]*|/\*.*?\*/|" + _PARAMETER,
-    re.DOTALL,
-)
 
 
 @dataclass(frozen=True)
@@ -62,10 +54,11 @@ def bind(
 
     :raises BadQuery: parameters are missing or unknown; the message names all of them.
     """
-    pattern = _MYSQL if mysql else _STANDARD
-    found = [match["name"] for match in pattern.finditer(query) if match["name"]]
+    pattern = MYSQL if mysql else STANDARD
+    if problem := parameter_problem(query, parameters, defaults or (), (pattern,)):
+        raise BadQuery(problem)
     known = {**(defaults or {}), **parameters}
-    _check(found, parameters, known)
+    found = parameters_in(query, pattern)
     if not found:
         return Statement(query, None)
     order = list(dict.fromkeys(found))
@@ -94,7 +87,7 @@ def trimmed(query: str, *, mysql: bool = False) -> str:
         comment = match[0].startswith(("--", "/*", "#"))
         return " " * len(match[0]) if comment else match[0]
 
-    pattern = _MYSQL if mysql else _STANDARD
+    pattern = MYSQL if mysql else STANDARD
     text = pattern.sub(blank, query)
     semicolon = text.find(";", len(text.rstrip("; \t\r\n\f")))
     return query if semicolon < 0 else query[:semicolon]
@@ -111,22 +104,7 @@ def table_name(table: str, *, mysql: bool = False) -> str:
 
     :raises BadQuery: a part of the name is empty.
     """
-    parts = table.split(".")
-    if not all(parts):
+    parts = table_parts(table)
+    if parts is None:
         raise BadQuery(f"table {table!r} is not of the form table or schema.table")
     return ".".join(quoted(part, mysql=mysql) for part in parts)
-
-
-def _check(found: list[str], parameters: Mapping[str, object], known: Mapping[str, object]) -> None:
-    problems = []
-    if missing := sorted(set(found) - set(known)):
-        problems.append(f"the query uses {_list(missing)}, which was not given")
-    if unknown := sorted(set(parameters) - set(found)):
-        problems.append(f"{_list(unknown)} was given, but the query does not use it")
-    if problems:
-        allowed = _list(sorted(known)) if known else "none"
-        raise BadQuery(f"parameters: {'; '.join(problems)} (given: {allowed})")
-
-
-def _list(names: list[str]) -> str:
-    return ", ".join(f":{name}" for name in names)

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
-from airflow_ml_provider._compat import load_dags, migrate_database, run_dag, task_instances
+from airflow_ml_provider._compat import (
+    BaseOperator,
+    load_dags,
+    migrate_database,
+    run_dag,
+    task_instances,
+)
+from airflow_ml_provider.jobs.pause import Pause
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import datetime
     from pathlib import Path
 
@@ -96,19 +104,22 @@ def run(
     *,
     conf: Mapping[str, Any] | None = None,
     on_change: Callable[[TaskResult], None] = lambda _: None,
+    on_pause: Callable[[Pause], None] = lambda _: None,
 ) -> RunResult:
     """Run a DAG once, as its schedule would at ``logical_date``.
 
-    ``on_change`` is told from another thread when a task's state has changed.
+    ``on_change`` is told from another thread when a task's state has changed, ``on_pause`` when a
+    task that failed waits for its next try.
     """
     over = Event()
-    watch = Thread(target=_watch, args=(dag, on_change, over), daemon=True)
-    watch.start()
-    try:
-        dag_run = run_dag(dag, logical_date, dict(conf or {}))
-    finally:
-        over.set()
-        watch.join()
+    with _reasons(dag) as reasons:
+        watch = Thread(target=_watch, args=(dag, reasons, on_change, on_pause, over), daemon=True)
+        watch.start()
+        try:
+            dag_run = run_dag(dag, logical_date, dict(conf or {}))
+        finally:
+            over.set()
+            watch.join()
     interval = dag_run.data_interval_start, dag_run.data_interval_end
     return RunResult(
         dag_id=dag.dag_id,
@@ -146,7 +157,34 @@ def _sorted(dag: Any) -> Any:
     return dag.topological_sort()
 
 
-def _watch(dag: DAG, on_change: Callable[[TaskResult], None], over: Event) -> None:
+@contextmanager
+def _reasons(dag: DAG) -> Iterator[dict[str, str]]:
+    """Collect why tries fail, by task, while a DAG runs in this process; Airflow forgets it."""
+    found: dict[str, str] = {}
+
+    def keep(context: Any) -> None:
+        error = context.get("exception")
+        found[_named(context["ti"])] = str(error).partition("\n")[0] or type(error).__name__
+
+    tasks = [task for task in dag.tasks if isinstance(task, BaseOperator)]
+    own = [task.on_retry_callback for task in tasks]
+    for task, callbacks in zip(tasks, own, strict=True):
+        listed = [callbacks] if callable(callbacks) else callbacks or ()
+        task.on_retry_callback = [*listed, keep]
+    try:
+        yield found
+    finally:
+        for task, callbacks in zip(tasks, own, strict=True):
+            task.on_retry_callback = callbacks
+
+
+def _watch(
+    dag: DAG,
+    reasons: dict[str, str],
+    on_change: Callable[[TaskResult], None],
+    on_pause: Callable[[Pause], None],
+    over: Event,
+) -> None:
     known: dict[tuple[str, str], str | None] = {}
     for ti in task_instances(dag.dag_id):
         known[ti.run_id, _named(ti)] = ti.state
@@ -155,3 +193,11 @@ def _watch(dag: DAG, on_change: Callable[[TaskResult], None], over: Event) -> No
             if known.get((ti.run_id, _named(ti))) != ti.state:
                 known[ti.run_id, _named(ti)] = ti.state
                 on_change(TaskResult(_named(ti), ti.state, ti.duration))
+            if ti.state == "up_for_retry" and _named(ti) in reasons:
+                on_pause(_pause(dag, ti, reasons.pop(_named(ti))))
+
+
+def _pause(dag: DAG, ti: Any, reason: str) -> Pause:
+    ti.task = dag.get_task(ti.task_id)
+    seconds = (ti.next_retry_datetime() - ti.end_date).total_seconds()
+    return Pause(_named(ti), ti.try_number, ti.max_tries + 1, reason, seconds)

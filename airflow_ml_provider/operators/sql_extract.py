@@ -212,7 +212,9 @@ class SqlExtractOperator(BaseOperator):
 
 
 def _problems(task: SqlExtractOperator) -> Iterator[str]:
-    yield from option_problems(task)
+    own = task.parameters
+    given = {**own, **task.dag_params} if isinstance(own, Mapping) else None
+    yield from option_problems(task, given)
     checks = task.checks
     if isinstance(checks, (list, tuple)):
         checks = [one for one in checks if not isinstance(one, Mapping)]

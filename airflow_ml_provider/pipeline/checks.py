@@ -18,7 +18,11 @@ from airflow_ml_provider.pipeline.control_checks import (
 from airflow_ml_provider.pipeline.control_steps import Choice, Notify
 from airflow_ml_provider.pipeline.data_steps import SparkTransform, SqlExtract
 from airflow_ml_provider.pipeline.extract_checks import check_problems
-from airflow_ml_provider.pipeline.extract_options import option_problems
+from airflow_ml_provider.pipeline.extract_options import (
+    is_sql_file,
+    option_problems,
+    query_problems,
+)
 from airflow_ml_provider.pipeline.glue_checks import on_problems
 from airflow_ml_provider.pipeline.model_checks import model_problems
 from airflow_ml_provider.pipeline.model_steps import (
@@ -29,6 +33,7 @@ from airflow_ml_provider.pipeline.model_steps import (
     Training,
 )
 from airflow_ml_provider.pipeline.references import LOCATION, reference_problems, scopes_of
+from airflow_ml_provider.pipeline.s3_address import address_problem, root_problem
 from airflow_ml_provider.pipeline.step import ERRORS, Step
 from airflow_ml_provider.pipeline.values import Metric, Parameter, find
 
@@ -41,9 +46,6 @@ if TYPE_CHECKING:
 # SageMaker allows 64 characters in a step name, Step Functions 80, Airflow 250; a job's name
 # (63) also holds a hash, so a step's name is cut there but stays readable.
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}")
-# https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
-_ROOT = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9!_.*'()=-]+)*/?")
-_S3 = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?")
 
 
 def problems_of(pipeline: Pipeline) -> list[str]:
@@ -68,8 +70,8 @@ def problems_of(pipeline: Pipeline) -> list[str]:
 def _pipeline_problems(pipeline: Pipeline) -> Iterator[str]:
     if not _NAME.fullmatch(pipeline.name):
         yield f"name: {pipeline.name!r} must be a letter, then at most 62 letters, digits, - or _"
-    if pipeline.root is not None and not _ROOT.fullmatch(pipeline.root):
-        yield f"root: {pipeline.root!r} is no S3 prefix; write s3://<bucket>/<prefix>"
+    if pipeline.root is not None and (problem := root_problem(pipeline.root)):
+        yield problem
     if pipeline.keyed_by not in {"interval", "execution"}:
         yield f"keyed_by: {pipeline.keyed_by!r} must be 'interval' or 'execution'"
     if pipeline.on_empty not in {"fail", "skip", "continue"}:
@@ -162,10 +164,24 @@ def _topic_problems(step: Notify) -> Iterator[str]:
 
 
 def _extract_problems(step: SqlExtract, pipeline: Pipeline) -> Iterator[str]:
-    yield from option_problems(step)
+    yield from option_problems(step, step.parameters)
+    for field in ("query", "table"):
+        text = getattr(step, field)
+        if text is not None and not isinstance(text, str):
+            yield f"{field}: {text!r} is no text; give what a run brings in parameters="
     yield from check_problems(step.checks)
-    if step.query is not None and step.table is None and step.query.endswith(".sql"):
-        yield from _file_problems("query", step.query, pipeline)
+    if step.query is not None and step.table is None and is_sql_file(step.query):
+        problems = [*_file_problems("query", step.query, pipeline)]
+        yield from problems or _file_query_problems(step, pipeline.path(step.query))
+
+
+def _file_query_problems(step: SqlExtract, file: Path) -> Iterator[str]:
+    try:
+        query = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        yield f"query: {step.query} can't be read as UTF-8: {error}"
+    else:
+        yield from query_problems(query, step.parameters, step.watermark)
 
 
 def _script_problems(files: Sequence[str], pipeline: Pipeline) -> Iterator[str]:
@@ -185,8 +201,9 @@ def _input_problems(inputs: Mapping[str, object]) -> Iterator[str]:
     for name, value in inputs.items():
         if not LOCATION.fullmatch(name):
             yield f"inputs: the name {name!r} must be letters, digits, - or _"
-        if isinstance(value, str) and not _S3.fullmatch(value):
-            yield f"inputs: {name!r} is {value!r}; give s3://<bucket>/<key> or the output of a step"
+        mend = "give s3://<bucket>/<key> or the output of a step"
+        if isinstance(value, str) and (problem := address_problem(value, mend)):
+            yield f"inputs: {name!r} is {value!r}; {problem}"
         if isinstance(value, Step):
             yield f"inputs: {name!r} is the step {value.name!r}; refer to its output"
 

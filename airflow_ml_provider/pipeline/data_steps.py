@@ -53,8 +53,6 @@ class SqlExtract(Step):
     memory_mb: int = 300
     on: GluePythonShell | None = None
 
-    required: ClassVar[tuple[str, ...]] = ("conn_id",)
-
     @property
     def output_names(self) -> tuple[str, ...]:
         """One: ``output``."""

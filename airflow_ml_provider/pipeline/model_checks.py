@@ -14,6 +14,7 @@ from airflow_ml_provider.pipeline.model_steps import (
     Transform,
     Tuning,
 )
+from airflow_ml_provider.pipeline.s3_address import address_problem
 from airflow_ml_provider.pipeline.step import Step
 
 if TYPE_CHECKING:
@@ -37,7 +38,6 @@ _MAX_VALUES = 30
 _MIN_SECONDS = 120
 # https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateModelPackageGroup.html
 _GROUP = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
-_S3 = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?")
 
 
 def model_problems(step: Step) -> Iterator[str]:
@@ -65,8 +65,9 @@ def _group_problems(group: Any) -> Iterator[str]:
 
 
 def _uri_problems(field: str, value: Any) -> Iterator[str]:
-    if isinstance(value, str) and value and not _S3.fullmatch(value):
-        yield f"{field}: {value!r} is no S3 address; give s3://<bucket>/<key> or a step's output"
+    mend = "give s3://<bucket>/<key> or a step's output"
+    if isinstance(value, str) and value and (problem := address_problem(value, mend)):
+        yield f"{field}: {value!r} is no S3 address; {problem}"
     if isinstance(value, Step):
         yield f"{field}: {value.name!r} is a step; refer to its output or artifact"
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from airflow_ml_provider.pipeline import control_steps, data_steps, model_steps
 from airflow_ml_provider.pipeline.account import Account
 from airflow_ml_provider.pipeline.errors import PipelineError
-from airflow_ml_provider.pipeline.extract_options import query_problems
+from airflow_ml_provider.pipeline.s3_address import root_problem
 from airflow_ml_provider.pipeline.values import Parameter
 from airflow_ml_provider.plan.calls import call
 from airflow_ml_provider.plan.extracts import extract
@@ -23,7 +23,6 @@ from airflow_ml_provider.plan.tuning import tuning_request
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from airflow_ml_provider.pipeline.data_steps import SqlExtract
     from airflow_ml_provider.pipeline.pipeline import Pipeline
     from airflow_ml_provider.pipeline.step import Step
     from airflow_ml_provider.plan.nodes import Block, Extract, Invoke, Node
@@ -35,14 +34,15 @@ def build(pipeline: Pipeline, account: Account | None = None) -> Plan:
     A role that nobody gave is no error here, so that a DAG can be imported before its Airflow is
     configured; :func:`without_role` names the steps.
 
-    :raises PipelineError: if there is no root, or a query can't be read.
+    :raises PipelineError: if there is no root or a wrong one, or a query can't be read.
     """
     account = account or Account()
     place = Place(account, job_prefix=f"{pipeline.name}-", outputs={})
     root = pipeline.root or account.root or ""
     nodes = _block(pipeline.steps, pipeline, place)
-    if not root:
-        problem = "root: missing; give Pipeline(root=...) or configure `root`"
+    missing = "root: missing; give Pipeline(root=...) or configure `root`"
+    # The account's root was in no pipeline's check.
+    if problem := root_problem(root) if root else missing:
         raise PipelineError(f"pipeline {pipeline.name!r}", [problem])
     return Plan(
         name=pipeline.name,
@@ -129,7 +129,7 @@ def _work(
     if isinstance(step, data_steps.SqlExtract):
         query = step.query
         if query is not None and query.endswith(".sql"):
-            query = _read(query, step, pipeline)
+            query = pipeline.path(query).read_text(encoding="utf-8")
         node = extract(step, place, query=query, on_empty=pipeline.on_empty, after=after)
         if step.on is None:
             return node
@@ -143,19 +143,6 @@ def _work(
     if isinstance(step, model_steps.Model):
         return model_call(step, place, after=after)
     return call(step, place, after=after) or job(step, place, after=after)
-
-
-def _read(file: str, step: SqlExtract, pipeline: Pipeline) -> str:
-    try:
-        query = pipeline.path(file).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        problem = f"step {step.name!r}: query: {file} can't be read as UTF-8: {error}"
-        raise PipelineError(f"pipeline {pipeline.name!r}", [problem]) from error
-    if problems := [
-        f"step {step.name!r}: {said}" for said in query_problems(query, step.watermark)
-    ]:
-        raise PipelineError(f"pipeline {pipeline.name!r}", problems)
-    return query
 
 
 def _control(

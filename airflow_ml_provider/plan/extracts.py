@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from airflow_ml_provider.pipeline.extract_options import RUN_PARAMETERS
 from airflow_ml_provider.pipeline.values import History, Run
 from airflow_ml_provider.plan.nodes import Extract
 from airflow_ml_provider.plan.place import merged, present
@@ -14,12 +15,6 @@ if TYPE_CHECKING:
     from airflow_ml_provider.plan.nodes import Json
     from airflow_ml_provider.plan.place import Place
 
-RUN_PARAMETERS = {
-    "run_date": Run.DATE,
-    "data_interval_start": Run.INTERVAL_START,
-    "data_interval_end": Run.INTERVAL_END,
-}
-"""What the run brings to every query."""
 _VOLUME_GB = 30
 
 

@@ -36,7 +36,7 @@ MAX_VALUES = 100
 MAX_CHARACTERS = 256
 _PREFIX = "AIRFLOW_ML_VALUE_"
 _PACKAGE = Path(__file__).parents[1]
-_FOLDERS = ("worker", "extract", "jobs")
+_FOLDERS = ("worker", "extract", "jobs", "sql")
 _MODULES = (
     "api_call",
     "clients",

@@ -35,15 +35,18 @@ class Drift:
     fingerprint: str
     run: str | None = None
 
+    def previous(self) -> pa.Schema | None:
+        """Give the schema that was published last, if the same was asked for."""
+        published = self.history.read().published
+        same = published and published.fingerprint == self.fingerprint
+        return published.schema if published and same else None
+
     def answer(self, schema: pa.Schema) -> pa.Schema:
         """Give the schema to write where the source has ``schema``.
 
         :raises SchemaDrift: the policy does not allow the change; the message names all columns.
         """
-        published = self.history.read().published
-        same = published and published.fingerprint == self.fingerprint
-        previous = published.schema if published and same else None
-        return answer(previous, schema, self.policy, self.name)
+        return answer(self.previous(), schema, self.policy, self.name)
 
     def published(self, schema: pa.Schema) -> None:
         """Remember ``schema``, which has just become visible; doing it twice does no harm."""

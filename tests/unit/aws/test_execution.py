@@ -7,7 +7,15 @@ from types import SimpleNamespace
 import pytest
 
 from airflow_ml_provider.aws import execution
-from airflow_ml_provider.aws.execution import Execution, describe, start, steps, wait
+from airflow_ml_provider.aws.execution import (
+    Execution,
+    Step,
+    describe,
+    retry_pauses,
+    start,
+    steps,
+    wait,
+)
 from airflow_ml_provider.pipeline import (
     Account,
     Parameter,
@@ -141,22 +149,132 @@ def test_waiting_asks_until_the_end(monkeypatch):
     monkeypatch.setattr(execution.time, "sleep", slept.append)
     states = [{"status": status} for status in ("RUNNING", "RUNNING", "SUCCEEDED")]
     aws = Service(describe_execution=states)
-    assert wait(RUN, aws.client, poll_seconds=3).succeeded
+    polled = []
+    assert wait(RUN, aws.client, poll_seconds=3, on_poll=lambda: polled.append(1)).succeeded
     assert slept == [3, 3]
+    assert len(polled) == 2
 
 
-def test_states_and_how_long_they_took():
-    def event(kind, name, seconds):
-        detail = f"state{'Entered' if kind == 'Entered' else 'Exited'}EventDetails"
-        when = START + timedelta(seconds=seconds)
-        return {"type": f"TaskState{kind}", detail: {"name": name}, "timestamp": when}
+@pytest.fixture
+def history():
+    """Two branches, a map's state of two items, and one that nothing ended."""
+    return Service(
+        get_execution_history=[
+            {
+                "events": [
+                    event(1, 0, "ParallelStateStarted", 0),
+                    event(2, 1, "TaskStateEntered", 0, name="a"),
+                    event(3, 1, "TaskStateEntered", 1, name="b"),
+                    event(4, 2, "TaskScheduled", 1),
+                    event(5, 3, "TaskScheduled", 1),
+                    event(6, 4, "TaskFailed", 2, error="E", cause="first"),
+                    event(7, 5, "TaskSucceeded", 3),
+                    event(8, 6, "TaskScheduled", 4),
+                ]
+            },
+            {
+                "events": [
+                    event(9, 7, "TaskStateExited", 5),
+                    event(10, 8, "TaskTimedOut", 6, error="States.Timeout", cause="late"),
+                    event(11, 10, "TaskStateExited", 6),
+                    event(12, 11, "TaskStateEntered", 6, name="item"),
+                    event(13, 11, "TaskStateEntered", 6, name="item"),
+                    event(14, 12, "TaskSubmitFailed", 7, error="E", cause='{"ErrorMessage": "m"}'),
+                    event(15, 13, "TaskSucceeded", 8),
+                    event(16, 14, "TaskStateExited", 7),
+                    event(17, 15, "TaskStateExited", 8),
+                    event(18, 17, "TaskStateEntered", 8, name="c"),
+                    event(19, 17, "ExecutionFailed", 8, error="E"),
+                ]
+            },
+        ]
+    )
 
-    pages = [
-        {"events": [event("Entered", "a", 0), {"type": "TaskScheduled"}, event("Entered", "b", 1)]},
-        {"events": [event("Exited", "a", 5)]},
+
+def event(number, before, kind, seconds, **details):
+    field = "stateEntered" if kind == "TaskStateEntered" else f"{kind[0].lower()}{kind[1:]}"
+    return {
+        "id": number,
+        "previousEventId": before,
+        "type": kind,
+        "timestamp": START + timedelta(seconds=seconds),
+        f"{field}EventDetails": details,
+    }
+
+
+def test_states_and_how_long_they_took(history):
+    """A state that caught its failure left well, and a branch's failure may not be the first."""
+    assert steps(RUN, history.client) == [
+        Step("a", "Failed", 6.0, "States.Timeout: late"),
+        Step("b", "Succeeded", 4.0),
+        Step("item", "Failed", 2.0, "E: m"),
+        Step("c", "Failed", None),
     ]
-    aws = Service(get_execution_history=pages)
-    assert steps(RUN, aws.client) == [("a", "Succeeded", 5.0), ("b", "Failed", None)]
+
+
+def test_a_later_try_mends_a_state():
+    history = [
+        event(1, 0, "TaskStateEntered", 0, name="a"),
+        event(2, 1, "TaskFailed", 1, error="E"),
+        event(3, 2, "TaskScheduled", 2),
+        event(4, 3, "TaskSucceeded", 3),
+        event(5, 4, "TaskStateExited", 3),
+    ]
+    aws = Service(get_execution_history=[{"events": history}])
+    assert steps(RUN, aws.client) == [Step("a", "Succeeded", 3.0)]
+
+
+RETRIERS = [
+    {"ErrorEquals": ["Busy"], "MaxAttempts": 5, "BackoffRate": 1.0, "IntervalSeconds": 7},
+    {
+        "ErrorEquals": ["States.TaskFailed"],
+        "IntervalSeconds": 10,
+        "MaxAttempts": 3,
+        "BackoffRate": 3.0,
+        "MaxDelaySeconds": 60,
+        "JitterStrategy": "FULL",
+    },
+]
+
+
+@pytest.mark.parametrize(
+    ("errors", "told"),
+    [
+        (["E"], (1, 4, 10, True)),
+        (["E", "E"], (2, 4, 30, True)),
+        (["E", "E", "E"], (3, 4, 60, True)),
+        (["E", "E", "E", "E"], None),
+        (["E", "Busy"], (2, 7, 7, False)),
+        (["Busy", "E"], (2, 5, 10, True)),
+        (["States.Timeout"], None),
+    ],
+)
+@pytest.mark.parametrize("inside", ["Branches", "ItemProcessor", None])
+def test_pauses_between_tries(errors, told, inside):
+    machine = {"States": {"a": {"Type": "Task", "Retry": RETRIERS}}}
+    if inside:
+        machine = {"States": {"p": {inside: machine if "Item" in inside else [machine]}}}
+    events = [event(1, 0, "TaskStateEntered", 0, name="a")]
+    for error in errors:
+        number = len(events)
+        events.append(event(number + 1, number, "TaskScheduled", number))
+        events.append(event(number + 2, number + 1, "TaskFailed", number, error=error, cause="no"))
+    aws = Service(get_execution_history=[{"events": events}])
+    found = retry_pauses(RUN, aws.client, machine)
+    assert list(found) == ([(1, len(errors))] if told else [])
+    for pause in found.values():
+        assert pause.reason == f"{errors[-1]}: no"
+        assert (pause.tried, pause.tries, pause.seconds, pause.jitter) == told
+
+
+def test_no_pause_without_a_retry_or_after_it(history):
+    machine = {"States": {name: {"Retry": RETRIERS} for name in ("a", "b", "item", "c")}}
+    assert retry_pauses(RUN, history.client, machine) == {}
+    assert retry_pauses(PIPELINE_RUN, history.client, machine) == {}
+    event_failed = event(2, 1, "TaskFailed", 1, error="E")
+    events = [event(1, 0, "TaskStateEntered", 0, name="a"), event_failed]
+    aws = Service(get_execution_history=[{"events": events}])
+    assert retry_pauses(RUN, aws.client, {"States": {"a": {}}}) == {}
 
 
 def test_steps_of_a_pipeline_in_the_order_of_their_starts():
@@ -165,10 +283,18 @@ def test_steps_of_a_pipeline_in_the_order_of_their_starts():
         {
             "PipelineExecutionSteps": [
                 {"StepName": "a", "StepStatus": "Succeeded", "StartTime": START, "EndTime": end},
-                {"StepName": "b", "StepStatus": "Executing", "StartTime": START},
+                {
+                    "StepName": "b",
+                    "StepStatus": "Failed",
+                    "StartTime": START,
+                    "FailureReason": "no",
+                },
             ]
         }
     ]
     aws = Service(list_pipeline_execution_steps=pages)
-    assert steps(PIPELINE_RUN, aws.client) == [("a", "Succeeded", 7.0), ("b", "Executing", None)]
+    assert steps(PIPELINE_RUN, aws.client) == [
+        Step("a", "Succeeded", 7.0),
+        Step("b", "Failed", None, "no"),
+    ]
     assert aws.requests == [{"PipelineExecutionArn": PIPELINE_RUN, "SortOrder": "Ascending"}]

@@ -8,9 +8,10 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from airflow_ml_provider.aws.execution import Execution
+from airflow_ml_provider.aws.execution import Execution, Step
 from airflow_ml_provider.cli import executions
 from airflow_ml_provider.cli.run import Wanted
+from airflow_ml_provider.jobs.pause import Pause
 
 TEXT = """
 from pathlib import Path
@@ -60,6 +61,7 @@ def world(tmp_path, monkeypatch):
         return f"{arn}/{len(seen.started)}"
 
     laptop, execution = executions.laptop, executions.execution
+    monkeypatch.setenv("AIRFLOW_CONN_W", "postgres://etl:secret@db/w")
     monkeypatch.setattr(laptop, "client", lambda *_, **__: seen.account)
     monkeypatch.setattr(laptop, "prepare_account", prepare)
     monkeypatch.setattr(laptop, "keep_objects", lambda *_: 3)
@@ -70,16 +72,14 @@ def world(tmp_path, monkeypatch):
         "wait",
         lambda arn, *_, **__: seen.ended.pop(0) if seen.ended else Execution(arn, "SUCCEEDED"),
     )
-    monkeypatch.setattr(execution, "steps", lambda *_: [("q", "Succeeded", 1.25)])
+    monkeypatch.setattr(execution, "steps", lambda *_: [Step("q", "Succeeded", 1.25)])
     return seen
 
 
 @pytest.fixture
 def run(world, tmp_path):
     def _run(*wanted, target="step-functions"):
-        args = SimpleNamespace(
-            runs=wanted, target=target, dags=world.dags, sqlite=[("w", "/data/w.db")]
-        )
+        args = SimpleNamespace(runs=wanted, target=target, dags=world.dags, sqlite=[])
         aws = SimpleNamespace(
             endpoint_url="http://127.0.0.1:1", state_dir=tmp_path / "jobs", calls=[]
         )
@@ -102,12 +102,15 @@ def test_a_run_a_day(run, world, tmp_path, target):
     # The account of the DAG, and the rest as everywhere on a laptop.
     assert world.started[0][0].plan.root == "s3://own-lake"
     assert world.prepared == ({"own-lake"}, {"told"})
-    assert world.account.made == {"airflow/connections/w": "sqlite:////data/w.db"}
+    assert world.account.made == {"airflow/connections/w": "postgres://etl:secret@db/w"}
+    assert "not given" not in said
+    assert not [file for file in tmp_path.glob("*.json") if "secret@" in file.read_text()]
     report = json.loads((tmp_path / "report.json").read_text())
     assert [(one["pipeline"], one["target"], one["succeeded"]) for one in report] == [
         ("p", target, True)
     ] * 2
-    assert report[0]["steps"] == [{"name": "q", "status": "Succeeded", "seconds": 1.25}]
+    step = {"name": "q", "status": "Succeeded", "seconds": 1.25, "reason": None}
+    assert report[0]["steps"] == [step]
     assert "Artifacts: 3 objects" in said
     # It runs as a role with the generated policy, of which nothing was used here.
     (policy,) = world.account.policies.values()
@@ -123,11 +126,41 @@ def test_without_days_it_runs_now(run, world):
     assert before <= start == end
 
 
+def test_a_connection_that_is_not_given_is_named(run, world, monkeypatch):
+    monkeypatch.delenv("AIRFLOW_CONN_W")
+    code, said = run(Wanted("p", ()))
+    assert "connection 'w' is not given: --sqlite w=FILE, or the variable AIRFLOW_CONN_W" in said
+    # The step may be in an arm that is never taken.
+    assert code == 0
+    assert not world.account.made
+
+
 def test_a_failure_is_told(run, world):
     world.ended = [Execution("arn", "FAILED", "MetricMissing: auc")]
     code, said = run(Wanted("p", (date(2013, 8, 29),)))
     assert code == 1
     assert "FAILED: MetricMissing: auc" in said
+
+
+def test_each_pause_is_told_once(run, monkeypatch):
+    pause = Pause("q", 1, 2, "[red] light", 60)
+    pauses = {(4, 1): pause, (9, 1): pause}
+
+    def wait(arn, *_, on_poll, **__):
+        on_poll()
+        on_poll()
+        return Execution(arn, "SUCCEEDED")
+
+    monkeypatch.setattr(executions.execution, "wait", wait)
+    monkeypatch.setattr(executions.execution, "retry_pauses", lambda *_: pauses)
+    assert run(Wanted("p", ()))[1].count("q: try 1 of 2 failed: [red] light; the next") == 2
+
+
+def test_a_step_that_failed_says_why(run, monkeypatch):
+    failed = Step("q", "Failed", 1.25, "[red] light")
+    monkeypatch.setattr(executions.execution, "steps", lambda *_: [failed])
+    row = next(line for line in run(Wanted("p", ()))[1].splitlines() if "Failed" in line)
+    assert "[red] light" in row
 
 
 @pytest.mark.parametrize(

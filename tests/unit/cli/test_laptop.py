@@ -59,7 +59,7 @@ def test_a_wrong_option_is_named(parse, tmp_path, capsys, arguments, problem):
     assert problem in capsys.readouterr().err
 
 
-def test_the_account_has_the_buckets_the_topics_and_the_secrets(tmp_path):
+def test_the_account_has_the_buckets_the_topics_and_the_secrets(tmp_path, monkeypatch):
     with LocalAws(state_dir=tmp_path) as aws:
         laptop.prepare_account(aws.endpoint_url, ["lake"], ["team"])
         buckets = laptop.client("s3", aws.endpoint_url).list_buckets()["Buckets"]
@@ -69,9 +69,13 @@ def test_the_account_has_the_buckets_the_topics_and_the_secrets(tmp_path):
         assert [topic["TopicArn"].rpartition(":")[2] for topic in topics] == ["team"]
 
         secrets = laptop.client("secretsmanager", aws.endpoint_url)
-        laptop.keep_secrets(secrets, [("shop", "/data/shop.db")])
-        kept = secrets.get_secret_value(SecretId="airflow/connections/shop")
-        assert kept["SecretString"] == "sqlite:////data/shop.db"
+        monkeypatch.setenv("AIRFLOW_CONN_SHOP", "postgres://etl:p%40ss@db/shop")
+        monkeypatch.setenv("AIRFLOW_CONN_NOT_ASKED_FOR", "postgres://x")
+        monkeypatch.setenv("AIRFLOW_CONN_EMPTY", "")
+        assert laptop.keep_secrets(secrets, ["Shop", "nobody", "empty"]) == ["empty", "nobody"]
+        kept = secrets.get_secret_value(SecretId="airflow/connections/Shop")
+        assert kept["SecretString"] == "postgres://etl:p%40ss@db/shop"
+        assert len(secrets.list_secrets()["SecretList"]) == 1
 
         laptop.client("s3", aws.endpoint_url).put_object(Bucket="lake", Key="a/b", Body=b"c")
         assert laptop.keep_objects(aws.endpoint_url, tmp_path / "s3") == 1

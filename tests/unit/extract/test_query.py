@@ -31,7 +31,7 @@ def extracted(monkeypatch):
     return call
 
 
-def run(connect: Any = lambda: "connection", **fields: Any) -> Any:
+def run(connect: Any = lambda: "connection", *, kind: str = "sqlite", **fields: Any) -> Any:
     options = {
         "conn_id": "warehouse",
         "query": "select :carrier",
@@ -54,7 +54,7 @@ def run(connect: Any = lambda: "connection", **fields: Any) -> Any:
         "client": Mock(),
         **fields,
     }
-    return extract_query(Connection("sqlite"), connect, **options)
+    return extract_query(Connection(kind), connect, **options)
 
 
 def test_what_the_run_brings_need_not_be_used_and_gives_way(extracted):
@@ -98,8 +98,8 @@ def test_no_rows_may_go_on(extracted, caplog):
     assert run().rows == 0
     assert "warehouse gave no rows: an empty dataset was published." in caplog.text
     assert extracted.options["allow_empty"] is True
-    extracted.error = EmptyResult("a is NULL")
-    with pytest.raises(EmptyResult, match="There are no rows, and a is NULL"):
+    extracted.error = EmptyResult("a is unknown")
+    with pytest.raises(EmptyResult, match=r"^a is unknown$"):
         run()
 
 
@@ -137,6 +137,49 @@ def test_runs_read_what_came_since(s3, sqlite):
     assert run(connect, run_key="2", **fields).rows == 1
     assert run(connect, run_key="1", **fields).rows == 2
     assert read_manifest(s3, OUTPUT).rows == 2
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "cursor"])
+@pytest.mark.parametrize("policy", ["fail", "evolve", "ignore"])
+def test_an_empty_day_has_the_types_of_the_day_before(s3, sqlite, kind, policy):
+    connect = sqlite("create table t (day text, id int); insert into t values ('1', 1), ('3', 3)")
+
+    def day(name, **fields):
+        options = {
+            "query": "select * from t where day = :day",
+            "parameters": {"day": name},
+            "columns": {"day": "int16"},
+            "on_drift": policy,
+            "history": HISTORY,
+            "run_key": name,
+            "output": f"s3://bucket/orders/{name}/",
+            "client": lambda: s3,
+            **fields,
+        }
+        return run(connect, kind=kind, **options)
+
+    with pytest.raises(EmptyResult, match=r"there are no rows, .* the types of id;"):
+        day("2")
+    columns = day("1").columns
+    empty = day("2")
+    assert (empty.rows, empty.columns) == (0, columns)
+    assert [column.type for column in columns] == ["int16", "int64"]
+    assert (day("3").rows, day("2").rows) == (1, 0)
+    with pytest.raises(NoRows, match="on_empty='fail'"):
+        day("2", on_empty="fail")
+    other = {"query": "select id, day from t where day = :day"}
+    with pytest.raises(EmptyResult, match="the types of id;"):
+        day("2", **other)
+
+
+def test_an_empty_window_has_the_types_of_the_run_before(s3, sqlite):
+    connect = sqlite("create table t (id int); insert into t values (1), (2)")
+    fields = {"query": None, "table": "t", "parameters": {}, "columns": {}, "watermark": "id"}
+    fields |= {"history": HISTORY, "client": lambda: s3}
+    full = run(connect, run_key="1", **fields)
+    empty = run(connect, run_key="2", **fields)
+    assert (full.rows, empty.rows) == (2, 0)
+    assert empty.columns == full.columns
 
 
 def test_failed_checks_publish_nothing(s3, sqlite, listing):

@@ -97,7 +97,8 @@ def test_all_wrong_parameters_are_named():
         bind("x = :b and y = :a and z = :given", {"given": 1, "more": 2, "less": 3}, "qmark")
     assert str(error.value) == (
         "parameters: the query uses :a, :b, which was not given; "
-        ":less, :more was given, but the query does not use it (given: :given, :less, :more)"
+        ":less, :more was given, but the query does not use it (given: :given, :less, :more); "
+        "mend: the same names in the query and in parameters"
     )
 
 

@@ -4,6 +4,7 @@ import inspect
 from contextlib import suppress
 from dataclasses import fields
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 
@@ -17,9 +18,27 @@ from airflow_ml_provider.operators import sql_extract
 from airflow_ml_provider.operators.sql_extract import SqlExtractOperator
 from airflow_ml_provider.pipeline import InRange, NotNull, RowCount, Unique
 from airflow_ml_provider.plan.nodes import Extract
+from airflow_ml_provider.sql.column_types import TYPE_NAMES
 
 QUERY = "select * from flights where day >= :run_date and carrier = :carrier"
 HISTORY = "s3://lake/_history/flights.json"
+NEVER_RUNS = (
+    (
+        "conn_id: 'my db' is no id of an Airflow connection; give at most 250 letters, digits and "
+        r"_-.:/\#!()"
+    ),
+    f"columns: 'a' is 'decimal128'; give one of {TYPE_NAMES}",
+    (
+        "partition_by: 'id' says how several streams share the rows, and partitions is 1; give "
+        "partitions=, or leave it out"
+    ),
+    (
+        "parameters: the query uses :since, which was not given; "
+        ":carrier, :until was given, but the query does not use it "
+        "(given: :carrier, :data_interval_end, :data_interval_start, :run_date, :until); "
+        "mend: the same names in the query and in parameters"
+    ),
+)
 
 
 class Database(SimpleNamespace):
@@ -252,6 +271,24 @@ def test_the_configured_key_encrypts(extracted, context, monkeypatch):
             "flights: checks: NotNull('x') is no list; give checks=[...]",
         ),
         (
+            {
+                "conn_id": "my db",
+                "columns": {"a": "decimal128"},
+                "partition_by": "id",
+                "query": "select :since",
+                "dag_params": {"until": "day"},
+            },
+            "; ".join(f"flights: {problem}" for problem in NEVER_RUNS),
+        ),
+        ({"query": ""}, "flights: query: '' is no SQL; give query='select ...', or table="),
+        (
+            {"query": None, "table": "a..b"},
+            (
+                "flights: table: 'a..b' has an empty part; give 'table' or 'schema.table'; "
+                "flights: parameters: carrier: a table takes none; leave them out, or give query="
+            ),
+        ),
+        (
             {"on_drift": "x", "on_empty": "y"},
             (
                 "flights: on_drift: 'x' must be 'fail', 'evolve' or 'ignore'; "
@@ -264,6 +301,22 @@ def test_bad_arguments_are_refused_when_the_dag_is_built(given, said):
     with pytest.raises(ValueError, match="flights: ") as caught:
         operator(**given)
     assert str(caught.value) == said
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"query": "select {{ params.sql }}"},
+        {"query": "sql/flights.sql"},
+        {"query": Mock()},
+        {"query": None, "table": "{{ params.schema }}..t", "parameters": "{{ params.values }}"},
+        {"query": None, "table": Mock(), "parameters": Mock()},
+        {"query": "select :since", "parameters": "{{ params.values }}"},
+        {"query": "select :since", "parameters": {}, "dag_params": {"since": "day"}},
+    ],
+)
+def test_what_a_run_alone_knows_is_no_problem(given):
+    assert operator(**given).task_id == "flights"
 
 
 def test_its_defaults_are_those_of_a_pipeline():

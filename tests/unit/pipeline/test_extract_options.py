@@ -10,11 +10,13 @@ from airflow_ml_provider.pipeline import (
     Pipeline,
     PipelineError,
     RowCount,
+    Run,
     SqlExtract,
 )
 
 TABLE = {"table": "flights"}
 QUERY = {"query": "select 1"}
+NO_ID = "is no id of an Airflow connection; give at most 250 letters, digits and _-.:/\\#!()"
 
 
 def problems(*steps):
@@ -26,7 +28,7 @@ def problems(*steps):
 
 
 def of_extract(**options):
-    found = problems(SqlExtract("rows", conn_id="db", **options))
+    found = problems(SqlExtract("rows", **{"conn_id": "db", **options}))
     return [problem.removeprefix("step 'rows': ") for problem in found]
 
 
@@ -36,10 +38,23 @@ def of_extract(**options):
         TABLE,
         {**TABLE, "partitions": 4, "memory_mb": 192},
         {**QUERY, "partitions": 2, "partition_by": "id", "watermark": "id"},
-        {"query": "select 1 where a::data_interval_end > :data_interval_ending", "watermark": "a"},
+        {
+            "query": "select 1 where a::data_interval_end > :data_interval_ending",
+            "parameters": {"data_interval_ending": Run.INTERVAL_END},
+            "watermark": "a",
+        },
         {"query": "select :data_interval_start, :data_interval_end"},
         {**TABLE, "watermark": "at", "watermark_delay_seconds": 60, "on_drift": "evolve"},
         {**TABLE, "checks": [RowCount(1), NotNull("a")], "on_drift": "ignore"},
+        {"table": "sales.flights", "columns": {"a": "decimal128(38, 0)", "b": "timestamp[us]"}},
+        {"query": "select :a, :run_date", "parameters": {"a": 1, "data_interval_end": 2}},
+        # Whether it is a parameter depends on the database.
+        {"query": "select 1 # :a"},
+        {"query": "select 1 # :a", "parameters": {"a": 1}},
+        # In Airflow they are templates.
+        {"query": "select {{ params.what }} {# :b #}", "parameters": {"a": 1}},
+        {"table": "{{ params.schema }}..t"},
+        {**TABLE, "conn_id": "team/db-1.x:y#2(3)!\\é"},
     ],
 )
 def test_good_options(options):
@@ -59,6 +74,41 @@ def test_good_options(options):
             "partitions: 2 streams share the rows of a query by a column; give partition_by=",
         ),
         ({**TABLE, "partition_by": ""}, "partition_by: '' is no name of a column"),
+        (
+            {**TABLE, "partition_by": "id"},
+            (
+                "partition_by: 'id' says how several streams share the rows, and partitions is "
+                "1; give partitions=, or leave it out"
+            ),
+        ),
+        ({"query": ""}, "query: '' is no SQL; give query='select ...', or table="),
+        ({"query": " \n"}, r"query: ' \n' is no SQL; give query='select ...', or table="),
+        ({"query": 5}, "query: 5 is no text; give what a run brings in parameters="),
+        ({"table": ""}, "table: '' has an empty part; give 'table' or 'schema.table'"),
+        ({"table": "a..b"}, "table: 'a..b' has an empty part; give 'table' or 'schema.table'"),
+        ({"table": 5}, "table: 5 is no text; give what a run brings in parameters="),
+        (
+            {**TABLE, "parameters": {"b": 1, "a": 2, "run_date": "2013-08-29"}},
+            "parameters: a, b: a table takes none; leave them out, or give query=",
+        ),
+        (
+            {"query": "select :a, :b, ':d'", "parameters": {"b": Parameter("b", 1), "c": 2}},
+            (
+                "parameters: the query uses :a, which was not given; "
+                ":c was given, but the query does not use it "
+                "(given: :b, :c, :data_interval_end, :data_interval_start, :run_date); "
+                "mend: the same names in the query and in parameters"
+            ),
+        ),
+        (
+            {**QUERY, "parameters": ["a"]},
+            "parameters: ['a'] is no mapping; give {'name': value}",
+        ),
+        ({**TABLE, "columns": ["a"]}, "columns: ['a'] is no mapping; give {'name': 'int64'}"),
+        ({**TABLE, "conn_id": ""}, f"conn_id: '' {NO_ID}"),
+        ({**TABLE, "conn_id": None}, f"conn_id: None {NO_ID}"),
+        ({**TABLE, "conn_id": "my db"}, f"conn_id: 'my db' {NO_ID}"),
+        ({**TABLE, "conn_id": "db\n"}, rf"conn_id: 'db\n' {NO_ID}"),
         (
             {"query": "select a::text from t where at >= :data_interval_start", "watermark": "at"},
             (
@@ -92,8 +142,39 @@ def test_each_bad_option_is_named(options, expected):
     assert of_extract(**options) == [expected]
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        *("decimal", "decimal128", "decimal128(39, 2)", "decimal128(0, 0)", "decimal128(5, 6)"),
+        *("integer", "timestamp", "timestamp[us, tz=Europe/Berlin]", "", None, "INT64"),
+    ],
+)
+def test_types_are_those_of_an_extract(given):
+    (problem,) = of_extract(**TABLE, columns={"a": given, "b": "int64"})
+    assert problem.startswith(f"columns: 'a' is {given!r}; give one of bool, int8, ")
+    assert problem.endswith(", decimal128(precision, scale)")
+
+
+def test_the_query_of_a_file_is_checked_too(tmp_path):
+    (tmp_path / "q.sql").write_text("select :a where day < :data_interval_end")
+    (tmp_path / "bad.sql").write_bytes(b"select '\xe9'")
+    steps = [
+        SqlExtract("q", conn_id="w", query="q.sql", watermark="id"),
+        SqlExtract("bad", conn_id="w", query="bad.sql"),
+        SqlExtract("good", conn_id="w", query="q.sql", parameters={"a": 1}),
+    ]
+    with pytest.raises(PipelineError) as error:
+        Pipeline("p", steps, root="s3://lake", folder=tmp_path)
+    missing, late, unread = error.value.problems
+    assert missing.startswith("step 'q': parameters: the query uses :a, which was not given (")
+    assert late.startswith("step 'q': watermark: the query uses :data_interval_end, so rows")
+    assert unread.startswith("step 'bad': query: bad.sql can't be read as UTF-8: ")
+
+
 def test_all_of_them_come_at_once():
     found = of_extract(
+        conn_id="",
+        columns={"a": "decimal"},
         partitions=-1,
         partition_by="",
         watermark="",
@@ -102,10 +183,10 @@ def test_all_of_them_come_at_once():
         memory_mb=0,
         checks=[RowCount(), "x"],
     )
-    fields = ["query", "partition_by", "watermark", "partitions", "watermark_delay_seconds"]
+    fields = ["query", "conn_id", "partition_by", "watermark", "columns", "partitions"]
     assert [problem.split(":")[0] for problem in found] == [
         *fields,
-        *("on_drift", "memory_mb", "checks", "checks"),
+        *("watermark_delay_seconds", "on_drift", "memory_mb", "checks", "checks"),
     ]
 
 

@@ -47,11 +47,23 @@ def test_a_good_pipeline(pipeline):
 
 @pytest.mark.parametrize(
     "root",
-    ["s3:/lake", "lake/ml", "s3://", "s3://UPPER/x", "s3://lake//x", "s3://a b/c", "http://x"],
+    ["s3:/lake", "lake/ml", "s3://", "s3:///x", "s3://lake//x", "s3://lake/a b", "http://x"],
 )
 def test_malformed_roots(root):
     (problem,) = problems(root=root)
     assert problem == f"root: {root!r} is no S3 prefix; write s3://<bucket>/<prefix>"
+
+
+@pytest.mark.parametrize("bucket", ["ab", "a" * 64, "UPPER", "a b", "my_lake", "-lake", "lake."])
+def test_buckets_that_no_account_can_have(bucket):
+    rule = (
+        f"its bucket {bucket!r} must be 3 to 63 lower-case letters, digits, dots or hyphens, "
+        "the first and the last one a letter or digit"
+    )
+    uri = f"s3://{bucket}/ml"
+    assert problems(root=uri) == (f"root: {uri!r} is no S3 prefix; {rule}",)
+    step = Processing("a", script=__file__, image_uri="i", inputs={"rows": uri})
+    assert problems(step) == (f"step 'a': inputs: 'rows' is {uri!r}; {rule}",)
 
 
 @pytest.mark.parametrize("root", ["s3://lake", "s3://lake/", "s3://my.lake-1/a/b=c/", None])
@@ -87,7 +99,7 @@ def test_all_problems_come_at_once(folder):
         "gone.py' does not exist",
         "the name 'a b' must be",
         "'a b' is 'lake'; give s3://<bucket>/<key>",
-        "conn_id: missing",
+        "conn_id: '' is no id of an Airflow connection",
         "query: give either query= or table=",
     ):
         assert words in text
@@ -111,10 +123,12 @@ def test_files_of_the_definition(folder):
 def test_references_are_checked():
     found = problems(
         ROWS,
-        SqlExtract("a", conn_id="db", table="t", parameters={"x": Output("gone", "o")}),
-        SqlExtract("b", conn_id="db", table="t", parameters={"x": ROWS["other"]}),
-        SqlExtract("c", conn_id="db", table="t", parameters={"x": Metric("rows", ("auc",))}),
-        SqlExtract("d", conn_id="db", table="t", parameters={"x": ROWS.field("Arn")}),
+        SqlExtract("a", conn_id="db", query="select :x", parameters={"x": Output("gone", "o")}),
+        SqlExtract("b", conn_id="db", query="select :x", parameters={"x": ROWS["other"]}),
+        SqlExtract(
+            "c", conn_id="db", query="select :x", parameters={"x": Metric("rows", ("auc",))}
+        ),
+        SqlExtract("d", conn_id="db", query="select :x", parameters={"x": ROWS.field("Arn")}),
     )
     assert found == (
         "step 'a': it refers to the unknown step 'gone'; the pipeline has a, b, c, d, rows",
@@ -126,10 +140,10 @@ def test_references_are_checked():
 
 def test_what_lies_in_an_arm_stays_there():
     inside = SqlExtract("inside", conn_id="db", table="t")
-    beside = SqlExtract("beside", conn_id="db", table="t", parameters={"x": inside.output})
+    beside = SqlExtract("beside", conn_id="db", query="select :x", parameters={"x": inside.output})
     gate = Choice("gate", Parameter("x", 1) > 0, then=[inside, beside])
     assert Pipeline("p", root="s3://lake", steps=[gate])
-    after = SqlExtract("after", conn_id="db", table="t", parameters={"x": inside.output})
+    after = SqlExtract("after", conn_id="db", query="select :x", parameters={"x": inside.output})
     (problem,) = problems(gate, after)
     assert problem == (
         "step 'after': it refers to 'inside' inside 'gate.then', which may not run; "
@@ -141,9 +155,9 @@ def test_what_lies_in_an_arm_stays_there():
 
 def test_circles_are_named():
     first = SqlExtract(
-        "first", conn_id="d", table="t", parameters={"x": Output("second", "output")}
+        "first", conn_id="d", query="select :x", parameters={"x": Output("second", "output")}
     )
-    second = SqlExtract("second", conn_id="d", table="t", parameters={"x": first.output})
+    second = SqlExtract("second", conn_id="d", query="select :x", parameters={"x": first.output})
     (problem,) = problems(first, second)
     assert problem.startswith("steps: they wait for each other: ")
     assert "first -> second -> first" in problem or "second -> first -> second" in problem
@@ -151,10 +165,13 @@ def test_circles_are_named():
 
 def test_parameters_have_one_default_and_a_good_name():
     step = SqlExtract(
-        "a", conn_id="d", table="t", parameters={"x": Parameter("n", 1), "y": Parameter("n", 2)}
+        "a",
+        conn_id="d",
+        query="select :x, :y",
+        parameters={"x": Parameter("n", 1), "y": Parameter("n", 2)},
     )
     assert problems(step) == ("parameter 'n': it has several defaults (1, 2); give it one",)
-    bad = SqlExtract("a", conn_id="d", table="t", parameters={"x": Parameter("a-b", 1)})
+    bad = SqlExtract("a", conn_id="d", query="select :x", parameters={"x": Parameter("a-b", 1)})
     assert problems(bad) == ("parameter 'a-b': the name must be a Python identifier",)
 
 
@@ -215,7 +232,9 @@ def test_conditions_are_checked():
 
 def test_retry_topic_and_dataset():
     notify = Notify("n", topic_arn="topic", message="m", retry=Retry(attempts=-1))
-    data = SqlExtract("a", conn_id="d", table="t", parameters={"x": Dataset("a b"), "y": Run.DATE})
+    data = SqlExtract(
+        "a", conn_id="d", query="select :x, :y", parameters={"x": Dataset("a b"), "y": Run.DATE}
+    )
     found = problems(notify, data)
     assert "retry: Retry(attempts=-1" in found[0]
     assert found[1] == "step 'n': topic_arn: 'topic' is no ARN of an SNS topic"

@@ -83,6 +83,10 @@ def test_what_the_account_must_bring(pipeline, folder):
         build(without_root)
     assert caught.value.problems == ("root: missing; give Pipeline(root=...) or configure `root`",)
     assert build(without_root, Account(role_arn=ROLE, root="s3://other/x/")).root == "s3://other/x"
+    with pytest.raises(
+        PipelineError, match="root: 's3://ab' is no S3 prefix; its bucket 'ab' must"
+    ):
+        build(without_root, Account(root="s3://ab"))
     assert without_role(build(pipeline)) == [
         "step 'daily': role_arn: missing; give it to the step or configure `role_arn`",
         "step 'features': role_arn: missing; give it to the step or configure `role_arn`",
@@ -104,19 +108,3 @@ def test_given_outputs_replace_derived_ones():
     (output,) = node.request["ProcessingOutputConfig"]["Outputs"]
     assert output["S3Output"]["S3Uri"] == "s3://lake/there/"
     assert node.outputs == {"o": "s3://lake/there/"}
-
-
-def test_the_query_of_a_file_is_checked_too(tmp_path):
-    (tmp_path / "q.sql").write_text("select * from t where day < :data_interval_end")
-    step = SqlExtract("q", conn_id="w", query="q.sql", watermark="id")
-    pipeline = Pipeline("p", [step], root="s3://lake", folder=tmp_path)
-    with pytest.raises(PipelineError, match="step 'q': watermark: the query uses :data_interval_e"):
-        build(pipeline)
-
-
-def test_a_query_that_is_no_text_is_named(tmp_path):
-    (tmp_path / "q.sql").write_bytes(b"select '\xe9'")
-    step = SqlExtract("q", conn_id="w", query="q.sql")
-    pipeline = Pipeline("p", [step], root="s3://lake", folder=tmp_path)
-    with pytest.raises(PipelineError, match=r"step 'q': query: q\.sql can't be read as UTF-8"):
-        build(pipeline)

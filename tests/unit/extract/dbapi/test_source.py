@@ -5,6 +5,7 @@ import sqlite3
 import pyarrow as pa
 import pytest
 
+from airflow_ml_provider.extract.arrow_types import parse_type
 from airflow_ml_provider.extract.dbapi.source import DbapiSource
 from airflow_ml_provider.extract.errors import (
     BadQuery,
@@ -110,14 +111,39 @@ def test_all_unknown_types_are_named():
 def test_no_rows():
     empty = read("select 1 as a where 0", columns={"a": "int64"})
     assert (empty.num_rows, empty.schema.types) == (0, [pa.int64()])
-    with pytest.raises(EmptyResult, match="a is NULL in the first 0 rows"):
-        read("select 1 as a where 0")
+    with pytest.raises(EmptyResult) as error:
+        read("select 1 as a, 2 as b, 3 as c where 0", columns={"b": "int64"})
+    assert str(error.value).startswith(
+        "warehouse: there are no rows, which alone would tell the types of a, c; "
+        "mend: give them, as in columns={'a': 'int64'}; a step with a history also takes"
+    )
 
 
 def test_no_rows_are_no_excuse_for_wrong_types():
     with pytest.raises(UnknownType) as error:
         read("select 1 as a where 0", columns={"b": "int64"})
     assert not isinstance(error.value, EmptyResult)
+    assert "a has no rows" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["select 1 as a, 2 as b, 3 as c where 0", series(2, "null as a, null as b, null as c")],
+)
+def test_what_rows_do_not_tell_is_as_it_was_published(query):
+    names = {"a": "date32", "b": "decimal128(5, 2)", "gone": "bool"}
+    published = pa.schema([(name, parse_type(text)) for name, text in names.items()])
+    table = read(query, columns={"a": "int16", "c": "string"}, published=lambda: published)
+    assert table.schema.names == ["a", "b", "c"]
+    assert table.schema.types == [pa.int16(), pa.decimal128(5, 2), pa.string()]
+    with pytest.raises(UnknownType, match=r"\bc\b") as error:
+        read(query, columns={"a": "int16"}, published=lambda: published)
+    assert "types of a" not in str(error.value)
+
+
+def test_what_rows_tell_is_not_as_it_was_published():
+    table = read("select 1 as a", published=lambda: pytest.fail("nobody asks for it"))
+    assert table.schema.types == [pa.int64()]
 
 
 def test_a_value_that_does_not_fit_is_named():

@@ -1,0 +1,1 @@
+"""What Amazon MWAA runs, and how pipelines get there: package, doctor, deploy."""
