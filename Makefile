@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
+CHECKOV_VERSION := 3.3.30
 READY := $(VENV)/.ready
 
 # Without .pyc files every process of Airflow compiles its imports anew.
@@ -12,7 +13,7 @@ export AWS_EC2_METADATA_DISABLED := true
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo ui local test lint format e2e equality golden databases faults bench-parse bench-wait bench-compile bench-extract constraints clean
+.PHONY: help install demo ui local test lint format e2e e2e-compose templates matrix equality golden databases faults bench-parse bench-wait bench-compile bench-extract constraints clean
 
 help:  ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,7 +56,7 @@ test: $(READY)  ## pass the tests
 	@$(BIN)/coverage run -m pytest -q tests/unit/pipeline tests/unit/plan tests/unit/jobs tests/unit/sql \
 	  tests/unit/targets
 	@$(BIN)/coverage report
-	$(PYTEST) -n 2 tests/unit tests/contract tests/golden
+	$(PYTEST) -n 2 tests/unit tests/contract tests/golden tests/matrix
 
 lint: $(READY)  ## ruff, mypy, import-linter, codespell
 	$(BIN)/ruff format --check .
@@ -70,6 +71,19 @@ format: $(READY)  ## let ruff write the code as it wants it
 
 e2e: $(READY)  ## really run the example DAGs and the stock operators
 	$(PYTEST) tests/e2e
+
+e2e-compose: $(READY)  ## really run docker-compose.yaml (Docker, or root on Debian, which installs it)
+	$(PYTEST) -s tests/compose
+
+templates: $(READY)  ## cfn-lint and checkov on mwaa/cloudformation
+	$(BIN)/cfn-lint mwaa/cloudformation/*.yaml
+	$(BIN)/uvx checkov==$(CHECKOV_VERSION) --skip-download --quiet --compact --framework cloudformation \
+	  --directory mwaa/cloudformation
+
+# Less of it: MATRIX='--versions 3.0.6 --steps environment install units'
+MATRIX ?=
+matrix: $(READY)  ## install and run everything on each version of Amazon MWAA (see build/matrix.json)
+	$(BIN)/python tests/matrix/all_versions.py $(MATRIX)
 
 # The same again: EQUALITY='--draw-seed 123456'; more: EQUALITY='--pipelines 3000'
 EQUALITY ?=

@@ -22,6 +22,7 @@ COMMANDS: Mapping[str, str] = {
     "iam": "print the least that a pipeline's roles must be allowed on a target",
     "run": "run DAGs for some days on this machine, against a local AWS",
     "ui": "start Airflow's UI with a folder of DAGs, against a local AWS",
+    "mwaa": "package, check and deploy DAGs for Amazon MWAA",
 }
 
 

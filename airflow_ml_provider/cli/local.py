@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING
+
+from airflow_ml_provider.cli import laptop
 
 if TYPE_CHECKING:
     from airflow_ml_provider.local.server import LocalAws
@@ -19,6 +22,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this command."""
     parser.add_argument("--host", default="127.0.0.1", help="a loopback address")
     parser.add_argument("--port", type=int, default=4566, help="0 takes any free port")
+    parser.add_argument(
+        "--allow-remote",
+        action="store_true",
+        help="take another --host: for a container whose port is published on 127.0.0.1 alone",
+    )
+    parser.add_argument("--bucket", action="append", default=[], help="made in its S3")
+    parser.add_argument("--topic", action="append", default=[], help="made in its SNS")
+    parser.add_argument(
+        "--connection",
+        action="append",
+        default=[],
+        type=_connection,
+        metavar="CONN_ID",
+        help="of the variable AIRFLOW_CONN_<ID>; kept in its Secrets Manager, where jobs look",
+    )
     parser.add_argument("--state-dir", type=Path, help="where jobs and their logs are kept")
     parser.add_argument("--max-jobs", type=_positive, help="jobs that run at once")
     parser.add_argument(
@@ -72,9 +90,11 @@ def run(args: argparse.Namespace) -> int:
         stop_grace_seconds=args.stop_grace_seconds,
         namespaces=not args.no_namespaces,
         enforce_iam=args.enforce_iam,
+        allow_remote=args.allow_remote,
     )
     try:
         with aws:
+            _fill(aws.endpoint_url, args)
             _say(_banner(aws))
             if args.ready_file:
                 args.ready_file.write_text(aws.endpoint_url + "\n")
@@ -84,6 +104,13 @@ def run(args: argparse.Namespace) -> int:
         sys.stderr.write(f"airflow-ml local: {error}\n")
         return 1
     return 0
+
+
+def _fill(endpoint_url: str, args: argparse.Namespace) -> None:
+    if args.bucket or args.topic:
+        laptop.prepare_account(endpoint_url, args.bucket, args.topic)
+    if args.connection:
+        laptop.keep_secrets(laptop.client("secretsmanager", endpoint_url), args.connection)
 
 
 def _say(text: str) -> None:
@@ -117,6 +144,13 @@ def _positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"{number}: must be 1 or more")
     return number
+
+
+def _connection(conn_id: str) -> str:
+    name = f"AIRFLOW_CONN_{conn_id.upper()}"
+    if not os.environ.get(name):
+        raise argparse.ArgumentTypeError(f"{conn_id!r} needs the variable {name}")
+    return conn_id
 
 
 def _image_python(text: str) -> tuple[str, Path]:

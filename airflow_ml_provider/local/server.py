@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 DEFAULT_PORT = 4566
+ANY_HOST = "0.0.0.0"  # noqa: S104 - compared with, never a default
 # What AWS gives a stopped training job before SIGKILL.
 STOP_GRACE_SECONDS = 120.0
 _running = 0
@@ -56,7 +57,7 @@ class LocalAws:
     (buckets, logs, definitions), but not their jobs.
 
     Args:
-        host: a loopback address.
+        host: a loopback address, or any IPv4 address of this machine with `allow_remote`.
         port: 0 lets the system choose one.
         state_dir: where work folders and logs of jobs go, a new folder each start; by default
             below the user's cache folder.
@@ -67,6 +68,8 @@ class LocalAws:
         enforce_iam: whether a role that an orchestrator runs as must allow what it calls.
         namespaces: whether jobs get /opt/ml by mount namespaces, where the machine allows them.
         wait_scale: factor for the pauses of state machines (Retry, Wait), for tests.
+        allow_remote: whether others than this machine may reach it, and run what they like here;
+            for a container whose port is published on a loopback address.
 
     Raises:
         ServerError: on entering, if the address can't be used.
@@ -86,8 +89,10 @@ class LocalAws:
         namespaces: bool = True,
         wait_scale: float = 1.0,
         enforce_iam: bool = False,
+        allow_remote: bool = False,
     ) -> None:
         self._address = (host, port)
+        self._allow_remote = allow_remote
         self.state_dir = (state_dir or default_state_dir()).absolute() / _folder_name()
         self._cores = os.cpu_count() or 1
         self.max_jobs = max_jobs or self._cores
@@ -106,10 +111,11 @@ class LocalAws:
 
     @property
     def endpoint_url(self) -> str:
-        """What ``AWS_ENDPOINT_URL`` must be."""
+        """What ``AWS_ENDPOINT_URL`` must be on this machine."""
         if self._server is None:
             raise ServerError("the local AWS is not running: use it in a with block")
-        return f"http://{self._server.host}:{self._server.port}"
+        host = "127.0.0.1" if self._server.host == ANY_HOST else self._server.host
+        return f"http://{host}:{self._server.port}"
 
     @property
     def calls(self) -> list[RoleCall]:
@@ -118,10 +124,11 @@ class LocalAws:
 
     def __enter__(self) -> Self:
         host, port = self._address
-        if not _is_loopback(host):
+        if not (self._allow_remote or _is_loopback(host)):
             raise ServerError(
                 f"host {host!r} is not a loopback address: the local AWS checks no credentials and "
-                "runs what it is sent, so it only listens on this machine; use 127.0.0.1"
+                "runs what it is sent, so it only listens on this machine; use 127.0.0.1, or in a "
+                "container whose port is published on 127.0.0.1 alone --allow-remote"
             )
         self._server = _bind(host, port)
         self.isolation = find_isolation() if self._namespaces else REWRITING

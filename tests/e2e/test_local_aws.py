@@ -87,6 +87,44 @@ def test_hosts_and_ports_that_are_refused(tmp_path: Path, capsys: Any) -> None:
     assert f"port {port} on 127.0.0.1 is in use: choose another" in capsys.readouterr().err
 
 
+def test_a_container_may_let_others_in(tmp_path: Path) -> None:
+    with LocalAws(host="0.0.0.0", allow_remote=True, state_dir=tmp_path) as aws:
+        # Its own jobs go by loopback all the same.
+        assert aws.endpoint_url.startswith("http://127.0.0.1:")
+        assert client(aws.endpoint_url, "s3").list_buckets()["Buckets"] == []
+
+
+def test_it_starts_with_what_on_aws_would_be_there(tmp_path: Path) -> None:
+    ready = tmp_path / "ready"
+    command = [
+        *(Path(sys.executable).with_name("airflow-ml"), "local", "--port", "0"),
+        *("--bucket", "lake", "--topic", "team", "--connection", "shop"),
+        *("--state-dir", tmp_path / "state", "--ready-file", ready),
+    ]
+    env = {**os.environ, "AIRFLOW_CONN_SHOP": "sqlite:///shop.db"}
+    with subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL) as process:
+        try:
+            until(lambda: ready.exists() and ready.read_text().endswith("\n"))
+            url = ready.read_text().strip()
+            buckets = client(url, "s3").list_buckets()["Buckets"]
+            assert "lake" in {bucket["Name"] for bucket in buckets}
+            topics = client(url, "sns").list_topics()["Topics"]
+            assert [topic["TopicArn"].split(":")[-1] for topic in topics] == ["team"]
+            secrets = client(url, "secretsmanager")
+            kept = secrets.get_secret_value(SecretId="airflow/connections/shop")
+            assert kept["SecretString"] == "sqlite:///shop.db"
+        finally:
+            process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0
+
+
+def test_a_connection_without_its_variable_is_refused(monkeypatch: Any, capsys: Any) -> None:
+    monkeypatch.delenv("AIRFLOW_CONN_SHOP", raising=False)
+    with pytest.raises(SystemExit):
+        main(["local", "--connection", "shop"])
+    assert "'shop' needs the variable AIRFLOW_CONN_SHOP" in capsys.readouterr().err
+
+
 def test_a_missing_extra_and_a_bad_python(monkeypatch: Any, capsys: Any) -> None:
     monkeypatch.setitem(sys.modules, "airflow_ml_provider.local.server", None)
     assert main(["local"]) == 1

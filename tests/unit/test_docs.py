@@ -64,9 +64,15 @@ def anchors(page: Path) -> set[str]:
 
 
 def options(command: str) -> set[str]:
-    parser = argparse.ArgumentParser()
-    import_module(f"airflow_ml_provider.cli.{command}").add_arguments(parser)
-    return {name for action in parser._actions for name in action.option_strings}
+    """Of a command and its subcommands, whose modules' names begin with its own."""
+    parser = argparse.ArgumentParser(conflict_handler="resolve")
+    found: set[str] = set()
+    for file in (ROOT / "airflow_ml_provider" / "cli").glob(f"{command}*.py"):
+        add = getattr(import_module(f"airflow_ml_provider.cli.{file.stem}"), "add_arguments", None)
+        if add:
+            add(parser)
+        found.update(name for action in parser._actions for name in action.option_strings)
+    return found
 
 
 def make_targets() -> set[str]:

@@ -39,7 +39,9 @@ def test_what_a_statement_allows(statement, expected):
 def test_what_is_not_known_allows_nothing_and_denies_all():
     unknown = {"Effect": "Allow", "NotAction": "s3:PutObject", "Resource": "*"}
     assert not allowed({"Statement": unknown}, GET)
-    assert not allowed({"Statement": [*policy({})["Statement"], {**unknown, "Effect": "Deny"}]}, GET)
+    assert not allowed(
+        {"Statement": [*policy({})["Statement"], {**unknown, "Effect": "Deny"}]}, GET
+    )
 
 
 def test_a_deny_wins():

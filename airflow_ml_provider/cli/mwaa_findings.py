@@ -1,0 +1,51 @@
+"""Findings about MWAA, for people and for programs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from airflow_ml_provider.mwaa.finding import ERROR, GOOD, NOTE, SEVERITIES, SKIPPED, WARNING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow_ml_provider.mwaa.finding import Finding
+
+_STYLES = {ERROR: "red", WARNING: "yellow", NOTE: "dim", SKIPPED: "dim", GOOD: "green"}
+_WIDTH_OF_FILES = 120
+
+
+def console() -> Console:
+    """Give the console for what people read; in a file it is wider than rich would make it."""
+    return Console(width=None if sys.stdout.isatty() else _WIDTH_OF_FILES, highlight=False)
+
+
+def show(findings: Sequence[Finding], title: str) -> None:
+    """Print a table, and how many there are of each severity."""
+    table = Table(title=title, title_justify="left", show_lines=True)
+    table.add_column("check", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    table.add_column("found", overflow="fold", ratio=3)
+    table.add_column("mend", overflow="fold", ratio=2)
+    for one in findings:
+        severity = Text(one.severity, style=_STYLES[one.severity])
+        # As Text: rich takes a piece of an ARN such as ":x:" for an emoji.
+        table.add_row(one.check, severity, Text(one.said), Text(one.mend))
+    counted = Counter(one.severity for one in findings)
+    terminal = console()
+    terminal.print(table)
+    terminal.print(", ".join(f"{counted[name]} {name}" for name in SEVERITIES if counted[name]))
+
+
+def as_json(findings: Sequence[Finding], version: str) -> str:
+    """Give the same as JSON."""
+    told = {"version": version, "findings": [asdict(one) for one in findings]}
+    return json.dumps(told, indent=2)

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+from zipfile import ZipFile
+
+import pytest
+
+from airflow_ml_provider.mwaa.doctor_install import install_findings, unpack
+from airflow_ml_provider.mwaa.requirements import RequirementsError
+from airflow_ml_provider.mwaa.versions import VERSIONS
+
+VERSION = VERSIONS["3.3.1"]
+
+
+@pytest.fixture
+def requirements(tmp_path):
+    def write(text):
+        file = tmp_path / "my-requirements.txt"
+        file.write_text(f"--no-index\n{text}")
+        return file
+
+    return write
+
+
+def test_an_archive_does_not_leave_its_folder(tmp_path):
+    with ZipFile(tmp_path / "plugins.zip", "w") as archive:
+        archive.writestr("plugin.py", "")
+        archive.writestr("../out.py", "")
+    plugins = unpack(tmp_path / "plugins.zip", tmp_path / "unpacked" / "plugins")
+    assert (plugins / "plugin.py").is_file()
+    assert not (tmp_path / "unpacked" / "out.py").exists()
+
+
+def test_an_archive_that_is_none(tmp_path):
+    (tmp_path / "plugins.zip").write_text("text")
+    with pytest.raises(RequirementsError, match=r"plugins.zip: it can't be unpacked"):
+        unpack(tmp_path / "plugins.zip", tmp_path / "plugins")
+
+
+def test_what_is_installed(requirements, make_wheel):
+    wheels = make_wheel("own", needs=["ready"]).parent
+    make_wheel("ready", "1.5")
+    file = requirements("own\n")
+    (note, good), resolution = install_findings(file, VERSION, wheels, None)
+    assert (note.severity, good.severity) == ("note", "good")
+    assert note.said.endswith("it names no constraints; MWAA adds its own")
+    assert good.said == f"{file}: installs 2 packages: own 1.0, ready 1.5"
+    assert resolution.added == {"own": "1.0", "ready": "1.5"}
+
+
+def test_what_changes_the_image(requirements, make_wheel):
+    wheels = make_wheel("boto3", "1.99").parent
+    file = requirements("# --constraint none\nboto3==1.99\n")
+    (opted_out, replaced, _), _ = install_findings(file, VERSION, wheels, None)
+    assert (opted_out.severity, replaced.severity) == ("warning", "warning")
+    assert "a comment keeps MWAA from adding its constraints" in opted_out.said
+    assert replaced.said.endswith("what Airflow itself runs with: boto3 1.43.56 by 1.99")
+    assert replaced.mend == "keep boto3==1.43.56"
+
+
+def test_all_that_conflicts_at_once_with_its_mend(requirements):
+    file = requirements("boto3==1.20\nflask==2.0\n")
+    found, resolution = install_findings(file, VERSION, None, None)
+    assert resolution is None
+    boto3, flask = ((one.severity, one.said, one.mend) for one in found if one.severity != "note")
+    assert boto3 == (
+        "error",
+        f"{file}: line 2: boto3==1.20: MWAA 3.3.1 constrains it to 1.43.56",
+        "write boto3==1.43.56, or leave the version out",
+    )
+    assert "flask==2.0: MWAA 3.3.1 lets no one change it" in flask[1]
+
+
+def test_a_sdist_in_plugins(requirements, tmp_path):
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "plugins" / "own-1.0.tar.gz").write_text("")
+    found, resolution = install_findings(requirements("own\n"), VERSION, tmp_path / "plugins", None)
+    assert resolution is None
+    source, unresolved = (one for one in found if one.severity == "error")
+    assert source.said.startswith("plugins.zip/own-1.0.tar.gz: this is source")
+    assert source.mend.startswith("make a wheel of it")
+    assert "own" in unresolved.said
+
+
+def test_a_file_that_can_not_be_read(tmp_path):
+    (tmp_path / "r.txt").write_bytes(b"\xff\xfe\xff")
+    for file in (tmp_path / "r.txt", tmp_path / "missing.txt"):
+        (found,), _ = install_findings(file, VERSION, None, None)
+        assert found.severity == "error"
+        assert f"{file}: it can't be read" in found.said
