@@ -21,7 +21,7 @@ more=
 if ! grep -qE -- '-c |--constraint ' "$package/requirements.txt"; then
   more="-c https://raw.githubusercontent.com/apache/airflow/constraints-$AIRFLOW_VERSION/constraints-3.12.txt"
 fi
-pip install --disable-pip-version-check --constraint "$images-essential.txt" \
+pip install --quiet --disable-pip-version-check --constraint "$images-essential.txt" \
   -r "$package/requirements.txt" $more || {
   echo "requirements.txt can't be installed: MWAA would log this and start without the packages" >&2
   exit 1

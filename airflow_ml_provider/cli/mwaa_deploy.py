@@ -113,7 +113,7 @@ def _updated(
     client("mwaa").update_environment(**request(before.name, files))
     print(f"updating {before.name}: {', '.join(files)}")
     back = rollback(before, files)
-    hint = f"To go back to what it used before:\n  {back}" if back else ""
+    hint = f"To go back to what it used before:\n  {back}" if back else "It used none before."
     if args.no_wait:
         print(hint)
         return True

@@ -80,6 +80,7 @@ def run(args: argparse.Namespace) -> int:
         print(error, file=sys.stderr)
         return 1
     found = [*examine(subject, client, checks), *unread]
+    found.sort(key=lambda one: CHECKS.index(one.check))
     airflow = subject.version.airflow
     if args.json:
         print(as_json(found, airflow))

@@ -1,16 +1,8 @@
-"""Who called what in the name of a role, and whether the role's policies allow it.
-
-IAM's own order: an explicit Deny wins, then one Allow is enough, else the call is refused. Of a
-policy ``Effect``, ``Action``, ``Resource`` and ``Condition`` are read. What is not known here, such
-as ``NotAction`` or another operator, allows nothing and denies all.
-https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
-"""
+"""Who called what in the name of a role, and whether the role's policies allow it."""
 
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from threading import Lock
@@ -19,15 +11,23 @@ from typing import TYPE_CHECKING, Any
 from moto.iam.exceptions import NotFoundException
 from moto.iam.models import iam_backends
 
-from airflow_ml_provider.local.access_requests import Permission, Place, permissions
+from airflow_ml_provider.aws.access_policy import (
+    Permission,
+    Statement,
+    decide,
+    is_about,
+    listed,
+    statements_of,
+)
+from airflow_ml_provider.local.access_requests import Place, permissions
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
     from botocore.model import OperationModel
 
-Statement = Mapping[str, Any]
 _DENIED = {"s3": ("AccessDenied", 403), "sns": ("AuthorizationError", 403)}
 _DENIED_ELSEWHERE = ("AccessDeniedException", 400)
-_WITH_WILDCARDS = {"StringEquals": False, "StringLike": True, "ArnEquals": True, "ArnLike": True}
 
 
 @dataclass(frozen=True)
@@ -122,75 +122,15 @@ def _parsed(document: str) -> Mapping[str, Any]:
     return found
 
 
-def statements_of(name: str, document: Mapping[str, Any]) -> Iterator[tuple[str, Statement]]:
-    """Give the statements of one policy document, each as ``<name>/<Sid or number>``."""
-    for number, statement in enumerate(_listed(document["Statement"])):
-        yield f"{name}/{statement.get('Sid', number)}", statement
-
-
-def decide(
-    statements: Iterable[tuple[str, Statement]], needed: Permission
-) -> tuple[tuple[str, ...], bool]:
-    """Return the names of the statements that allow something, and whether one denies it."""
-    found = [(name, one) for name, one in statements if _is_about(one, needed)]
-    allowing = tuple(name for name, one in found if one["Effect"] == "Allow")
-    return allowing, any(one["Effect"] == "Deny" for _, one in found)
-
-
 def unused_actions(document: Mapping[str, Any], calls: Iterable[RoleCall]) -> list[str]:
     """Name the actions that a policy allows and none of the calls needed: ``<Sid>: <action>``."""
     needed = [call.permission for call in calls]
     return [
         f"{name.partition('/')[2]}: {action}"
         for name, statement in statements_of("", document)
-        for action in _listed(statement["Action"])
-        if not any(_is_about({**statement, "Action": action}, one) for one in needed)
+        for action in listed(statement["Action"])
+        if not any(is_about({**statement, "Action": action}, one) for one in needed)
     ]
-
-
-def _is_about(statement: Statement, needed: Permission) -> bool:
-    denies: bool = statement["Effect"] == "Deny"
-    for element, value in (("Action", needed.action), ("Resource", needed.resource)):
-        if element not in statement:
-            return denies
-        patterns = _listed(statement[element])
-        # Actions have no case: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_action.html
-        ignore_case = element == "Action"
-        if not any(_matches(pattern, value, ignore_case=ignore_case) for pattern in patterns):
-            return False
-    conditions: Statement = statement.get("Condition", {})
-    context = dict(needed.context)
-    return all(_holds(name, tests, context, unknown=denies) for name, tests in conditions.items())
-
-
-def _holds(operator: str, tests: Statement, context: Mapping[str, str], *, unknown: bool) -> bool:
-    if operator not in _WITH_WILDCARDS:
-        return unknown
-    for key, values in tests.items():
-        if key not in context:
-            return False
-        wanted = [str(value) for value in _listed(values)]
-        if _WITH_WILDCARDS[operator]:
-            if not any(_matches(pattern, context[key]) for pattern in wanted):
-                return False
-        elif context[key] not in wanted:
-            return False
-    return True
-
-
-def _listed(value: Any) -> list[Any]:
-    return list(value) if isinstance(value, (list, tuple)) else [value]
-
-
-def _matches(pattern: str, value: str, *, ignore_case: bool = False) -> bool:
-    return _compiled(pattern, ignore_case).fullmatch(value) is not None
-
-
-@lru_cache(maxsize=4096)
-def _compiled(pattern: str, ignore_case: bool) -> re.Pattern[str]:
-    parts = {"*": ".*", "?": "."}
-    text = "".join(parts.get(letter, re.escape(letter)) for letter in pattern)
-    return re.compile(text, re.DOTALL | (re.IGNORECASE if ignore_case else 0))
 
 
 def _refusal(

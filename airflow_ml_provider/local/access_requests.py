@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from airflow_ml_provider.aws.access_policy import Permission
+
 # Where the service of a client is another one in IAM.
 _PREFIXES = {"sagemaker-runtime": "sagemaker", "stepfunctions": "states"}
 _ACTIONS = {
@@ -63,18 +65,6 @@ _TAGGED = {
 }
 _MAKING = ("Create", "Start", "Update")
 _QUEUE = re.compile(r"https?://[^/]+/(\d{12})/([^/]+)")
-
-
-@dataclass(frozen=True)
-class Permission:
-    """One action on one resource, as IAM decides it.
-
-    ``context`` has the condition keys of the request that are known here, and their values.
-    """
-
-    action: str
-    resource: str
-    context: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)

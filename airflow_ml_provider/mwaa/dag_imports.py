@@ -16,6 +16,9 @@ from pathlib import Path
 def main(folder: str, out: str) -> None:
     """Import all DAG files of a folder; ``out`` gets versions, DAGs and errors by file."""
     airflow = import_module("airflow")
+    # Airflow 2 does it itself, Airflow 3 leaves it to its DAG processor.
+    if folder not in sys.path:
+        sys.path.append(folder)
     try:
         module = import_module("airflow.dag_processing.dagbag")
     except ImportError:  # up to 3.0

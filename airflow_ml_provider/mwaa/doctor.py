@@ -26,7 +26,7 @@ from airflow_ml_provider.mwaa.doctor_options import (
     option_findings,
     startup_findings,
 )
-from airflow_ml_provider.mwaa.doctor_role import execution_findings, job_findings, own_policy
+from airflow_ml_provider.mwaa.doctor_role import MWAA, execution_findings, job_findings, own_policy
 from airflow_ml_provider.mwaa.environment import RUNNING
 from airflow_ml_provider.mwaa.finding import (
     BUCKET,
@@ -42,6 +42,7 @@ from airflow_ml_provider.mwaa.finding import (
     ROLE,
     SKIPPED,
     STARTUP,
+    WARNING,
     Finding,
 )
 from airflow_ml_provider.mwaa.image_python import ImagePythonError, image_python
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from airflow_ml_provider.mwaa.environment import Environment
+    from airflow_ml_provider.mwaa.resolution import Resolution
     from airflow_ml_provider.mwaa.versions import MwaaVersion
 
 
@@ -98,7 +100,8 @@ def examine(
     for name, check in _AWS_CHECKS.items():
         if name in checks:
             found += _asked(name, check(subject, client))
-    return sorted(found, key=lambda one: CHECKS.index(one.check))
+    # Several pipelines say the same of a role that they share.
+    return sorted(dict.fromkeys(found), key=lambda one: CHECKS.index(one.check))
 
 
 def _installed(subject: Subject, folder: Path, checks: tuple[str, ...]) -> Iterator[Finding]:
@@ -109,7 +112,9 @@ def _installed(subject: Subject, folder: Path, checks: tuple[str, ...]) -> Itera
         try:
             plugins = unpack(zipped, folder / "plugins")
         except RequirementsError as error:
-            yield from (Finding(REQUIREMENTS, ERROR, one) for one in error.problems)
+            # Whatever is asked for can't be told without it.
+            yield from (Finding(one, ERROR, str(error)) for one in (REQUIREMENTS, DAGS))
+            return
     if requirements is None:
         said = "whether requirements.txt installs"
         yield Finding(REQUIREMENTS, SKIPPED, said, "give --requirements or --package")
@@ -124,21 +129,31 @@ def _installed(subject: Subject, folder: Path, checks: tuple[str, ...]) -> Itera
         said = "which DAGs break: requirements.txt does not install"
         yield Finding(DAGS, SKIPPED, said, "mend requirements.txt, or give --python")
     else:
-        try:
-            python = subject.python or image_python(
-                subject.version, folder / "python", resolution, plugins
-            )
-            imported = import_dags(python, subject.dags, _settings(subject), plugins)
-        except (ImagePythonError, DagImportError, RequirementsError) as error:
-            yield Finding(DAGS, ERROR, str(error))
-        else:
-            yield from dag_findings(subject.version, subject.dags, imported)
+        yield from _imported(subject, subject.dags, folder / "python", resolution, plugins)
+
+
+def _imported(
+    subject: Subject,
+    dags: Path,
+    folder: Path,
+    resolution: Resolution | None,
+    plugins: Path | None,
+) -> Iterator[Finding]:
+    try:
+        python = subject.python or image_python(subject.version, folder, resolution, plugins)
+        imported = import_dags(python, dags, _settings(subject), plugins)
+    except (ImagePythonError, RequirementsError) as error:
+        yield Finding(DAGS, ERROR, str(error), "give --python an environment that you have")
+    except DagImportError as error:
+        yield Finding(DAGS, ERROR, str(error))
+    else:
+        yield from dag_findings(subject.version, dags, imported)
 
 
 def _settings(subject: Subject) -> dict[str, str]:
     script = subject.files.get("startup.sh")
     return {
-        **(exports(script.read_text(encoding="utf-8")) if script else {}),
+        **(exports(script.read_text(encoding="utf-8", errors="replace")) if script else {}),
         **variables(subject.version, subject.options),
         **({"AWS_DEFAULT_REGION": subject.region} if subject.region else {}),
     }
@@ -156,7 +171,8 @@ def _started(subject: Subject) -> list[Finding]:
 def _asked(check: str, findings: Iterator[Finding]) -> list[Finding]:
     found: list[Finding] = []
     try:
-        found.extend(findings)
+        for one in findings:
+            found.append(one)  # noqa: PERF402 - those before an error are kept
     except (BotoCoreError, ClientError) as error:
         mend = "allow your own credentials this call, or leave the check out with --only"
         found.append(Finding(check, ERROR, f"AWS did not answer: {error}", mend))
@@ -168,16 +184,21 @@ def _environment(subject: Subject, _: Callable[[str], Any]) -> Iterator[Finding]
     if one is None:
         yield Finding(ENVIRONMENT, SKIPPED, "no environment was named", "give --environment")
         return
-    reason = f": {one.update.reason}" if one.update and one.update.reason else ""
+    failed = one.update is not None and one.update.status == "FAILED"
+    said = f"{one.name!r} is {one.status}"
+    if one.update and failed:
+        said = f"{said}; its last update failed: {one.update.reason or 'AWS gave no reason'}"
+    if one.status not in RUNNING:
+        mend = "wait, or see its events in the console of MWAA"
+        yield Finding(ENVIRONMENT, ERROR, said, mend)
+    elif failed:
+        yield Finding(ENVIRONMENT, WARNING, said, "mend what it names, and deploy again")
+    else:
+        yield Finding(ENVIRONMENT, GOOD, said)
     if one.airflow != subject.version.airflow:
         said = f"{one.name!r} has Airflow {one.airflow}, not {subject.version.airflow}"
         mend = f"package for --version {one.airflow}, or upgrade the environment first"
         yield Finding(ENVIRONMENT, ERROR, said, mend)
-    if one.status not in RUNNING:
-        mend = "wait, or see its events in the console of MWAA"
-        yield Finding(ENVIRONMENT, ERROR, f"{one.name!r} is {one.status}{reason}", mend)
-    else:
-        yield Finding(ENVIRONMENT, GOOD, f"{one.name!r} is {one.status}{reason}")
 
 
 def _role(subject: Subject, client: Callable[[str], Any]) -> Iterator[Finding]:
@@ -189,10 +210,10 @@ def _role(subject: Subject, client: Callable[[str], Any]) -> Iterator[Finding]:
         f"pipeline {name!r}": one["execution"]["policy"] for name, one in subject.policies.items()
     }
     if subject.environment:
-        needs["MWAA"] = own_policy(subject.environment)
+        needs[MWAA] = own_policy(subject.environment)
     yield from execution_findings(client("iam"), subject.role_arn, needs)
-    for one in subject.policies.values():
-        yield from job_findings(client("iam"), one["jobs"])
+    for name, one in subject.policies.items():
+        yield from job_findings(client("iam"), one["jobs"], f"jobs of pipeline {name!r}")
 
 
 def _bucket(subject: Subject, client: Callable[[str], Any]) -> Iterator[Finding]:

@@ -79,7 +79,8 @@ def import_dags(
             "AIRFLOW__CORE__PLUGINS_FOLDER": str(plugins or Path(home, "plugins")),
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
         }
-        command = [str(python), "-I", dag_imports.__file__, str(folder.absolute()), str(out)]
+        # -B leaves no caches in the folder, which may be a package that has checksums.
+        command = [str(python), "-IB", dag_imports.__file__, str(folder.absolute()), str(out)]
         try:
             done = subprocess.run(  # noqa: S603 - that Python was asked for
                 command,

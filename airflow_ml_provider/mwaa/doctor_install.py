@@ -81,6 +81,8 @@ def _problem(file: Path, problem: str) -> Finding:
 def _constraint_findings(
     file: Path, requirements: Requirements, version: MwaaVersion
 ) -> Iterator[Finding]:
+    if not requirements.index:
+        return  # plugins.zip alone decides
     if requirements.opted_out:
         said = f"{file}: a comment keeps MWAA from adding its constraints"
         mend = f"remove it, or name --constraint {version.constraints_url}"

@@ -60,7 +60,7 @@ def option_findings(version: MwaaVersion, options: Mapping[str, str]) -> Iterato
         elif name.lower() in version.forced:
             said = f"{name} has no effect: MWAA makes it {version.forced[name.lower()]}"
             found.append(Finding(OPTIONS, WARNING, said, "remove it from the environment"))
-    yield from found or [Finding(OPTIONS, GOOD, f"{len(options)} options, all of them effective")]
+    yield from found or [Finding(OPTIONS, GOOD, f"all {len(options)} options have an effect")]
 
 
 def startup_findings(
@@ -72,7 +72,7 @@ def startup_findings(
     """
     found = [*_syntax_findings(script)]
     effective = {name.lower(): value for name, value in options.items()}
-    for name, value in exports(script.read_text(encoding="utf-8")).items():
+    for name, value in exports(script.read_text(encoding="utf-8", errors="replace")).items():
         option = _option(name)
         if name in PROTECTED_VARIABLES or name.startswith("MWAA__"):
             said, mend = f"{name} has no effect: MWAA protects it", "remove it"

@@ -17,9 +17,11 @@ if TYPE_CHECKING:
     from airflow_ml_provider.aws.access_policy import Permission
     from airflow_ml_provider.mwaa.environment import Environment
 
+MWAA = "MWAA itself"
+"""Names what ``own_policy`` is for among the needs of an execution role."""
 _SERVICES = ("airflow.amazonaws.com", "airflow-env.amazonaws.com")
 _VIA, _AWS = ("StringLike", "kms:ViaService"), "amazonaws.com"
-_SHOWN = 8
+_SHOWN = 3
 _GRANT = "airflow-ml compile --target airflow writes a template that grants it"
 _MADE = "mwaa/cloudformation/roles.yaml makes a role that allows it"
 
@@ -73,10 +75,13 @@ def execution_findings(
     yield from _role_findings(iam, role_arn, _SERVICES, needs, mend)
 
 
-def job_findings(iam: Any, jobs: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:
+def job_findings(
+    iam: Any, jobs: Mapping[str, Mapping[str, Any]], name: str = "jobs"
+) -> Iterator[Finding]:
     """Say the same of the roles of jobs.
 
     :param jobs: ``{"trust": ..., "policy": ...}`` by role, as ``targets.iam.policies`` gives them.
+    :param name: says whose jobs they are.
     """
     mend = "make it with mwaa/cloudformation/roles.yaml, or give the pipeline another role_arn"
     for role, made in jobs.items():
@@ -85,7 +90,7 @@ def job_findings(iam: Any, jobs: Mapping[str, Mapping[str, Any]]) -> Iterator[Fi
             for statement in made["trust"]["Statement"]
             for service in listed(statement["Principal"]["Service"])
         ]
-        yield from _role_findings(iam, role, services, {"the jobs": made["policy"]}, mend)
+        yield from _role_findings(iam, role, services, {name: made["policy"]}, mend)
 
 
 def _role_findings(
@@ -115,14 +120,12 @@ def _access_findings(
 ) -> Iterator[Finding]:
     needed = permissions(policy)
     lacking, simulated = refused(iam, role_arn, needed)
-    for action, resources in _by_action(lacking).items():
-        shown, more = resources[:_SHOWN], len(resources) - _SHOWN
-        rest = f" and {more} more" if more > 0 else ""
-        said = f"{role_arn} may not {action} on {', '.join(shown)}{rest}, which {name} needs"
-        yield Finding(ROLE, ERROR, said, _GRANT if name != "MWAA" else _MADE)
-    if not lacking:
-        said = f"{role_arn} allows all {len(needed)} permissions that {name} needs"
-        yield Finding(ROLE, GOOD, said)
+    if lacking:
+        count = f"{len(lacking)} of {len(needed)} permissions"
+        said = f"{role_arn} lacks {count} for {name}:\n" + "\n".join(_told(lacking))
+        yield Finding(ROLE, ERROR, said, _MADE if name == MWAA else _GRANT)
+    else:
+        yield Finding(ROLE, GOOD, f"{role_arn} has all {len(needed)} permissions for {name}")
     if not simulated:
         said = (
             f"{role_arn}: read from its own policies; boundaries and an organisation's policies "
@@ -131,12 +134,20 @@ def _access_findings(
         yield Finding(ROLE, NOTE, said, "allow yourself iam:SimulatePrincipalPolicy")
 
 
-def _by_action(lacking: Iterable[Permission]) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
+def _told(lacking: Iterable[Permission]) -> Iterator[str]:
+    """Put together the actions that are lacking on the same resources."""
+    resources: dict[str, list[str]] = {}
     for one in lacking:
         said = ", ".join(f"{key} {value}" for key, value in one.context)
-        found.setdefault(one.action, []).append(f"{one.resource}{f' ({said})' if said else ''}")
-    return found
+        at = f"{one.resource} ({said})" if said else one.resource
+        resources.setdefault(one.action, []).append(at)
+    actions: dict[tuple[str, ...], list[str]] = {}
+    for action, found in resources.items():
+        actions.setdefault(tuple(sorted(found)), []).append(action)
+    for where, names in actions.items():
+        more = len(where) - _SHOWN
+        rest = f" and {more} more" if more > 0 else ""
+        yield f"- {', '.join(sorted(names))} on {', '.join(where[:_SHOWN])}{rest}"
 
 
 def _trusted(document: Mapping[str, Any]) -> Iterator[str]:

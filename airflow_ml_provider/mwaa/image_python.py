@@ -5,12 +5,17 @@ from __future__ import annotations
 import os
 import subprocess
 from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+from packaging.tags import compatible_tags, cpython_tags
+from packaging.utils import parse_wheel_filename
 
 from airflow_ml_provider.mwaa.resolution import uv_command
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
+
+    from packaging.tags import Tag
 
     from airflow_ml_provider.mwaa.resolution import Resolution
     from airflow_ml_provider.mwaa.versions import MwaaVersion
@@ -35,7 +40,8 @@ def image_python(
     finds; the caller is told by ``dag_imports``.
 
     :param resolution: what a requirements.txt installs.
-    :param wheels: stands for the unpacked plugins.zip.
+    :param wheels: stands for the unpacked plugins.zip. One that is for MWAA's platform alone is
+        taken from an index, for this machine.
     :raises ImagePythonError: no network, or a package that can't be installed here.
     :raises RequirementsError: no uv.
     """
@@ -46,20 +52,34 @@ def image_python(
     python = folder / "bin" / "python"
     pip = (uv, "pip", "install", "--quiet", "--no-deps", "--python", str(python))
     found = ("--find-links", str(wheels)) if wheels else ()
-    pins = dict(version.installed)
-    addresses: Mapping[str, str] = {}
+    pins = {name: f"{name}=={number}" for name, number in version.installed.items()}
     if resolution:
         # What a requirements.txt names replaces what the image has.
-        pins |= resolution.packages
-        addresses = resolution.addresses
-    lines = [
-        f"{name} @ {addresses[name]}" if name in addresses else f"{name}=={pinned}"
-        for name, pinned in sorted(pins.items())
-    ]
+        pins |= {name: f"{name}=={number}" for name, number in resolution.packages.items()}
+        tags = _tags(folder)
+        pins |= {
+            name: f"{name} @ {address}"
+            for name, address in resolution.addresses.items()
+            if _fits(address, tags)
+        }
     listed = folder / "requirements.txt"
-    listed.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    listed.write_text("\n".join([*sorted(pins.values()), ""]), encoding="utf-8")
     _checked(_run(*pip, *found, "--requirement", str(listed)))
     return python
+
+
+def _tags(folder: Path) -> set[Tag]:
+    """Give the tags of wheels that the environment in a folder takes."""
+    lines = (folder / "pyvenv.cfg").read_text(encoding="utf-8").splitlines()
+    settings = dict(line.split(" = ", 1) for line in lines if " = " in line)
+    minor = tuple(int(part) for part in settings["version_info"].split(".")[:2])
+    return {*cpython_tags(minor), *compatible_tags(minor, f"cp{minor[0]}{minor[1]}")}
+
+
+def _fits(address: str, tags: set[Tag]) -> bool:
+    """Tell whether a wheel, which is made for MWAA, can be installed here as well."""
+    file = unquote(urlsplit(address).path).rpartition("/")[2]
+    return not tags.isdisjoint(parse_wheel_filename(file)[3])
 
 
 def _run(*command: str) -> subprocess.CompletedProcess[str]:

@@ -40,7 +40,7 @@ def install_log_findings(logs: Any, environment: Environment) -> Iterator[Findin
         bad = dict.fromkeys(line for line in lines if any(word in line for word in _BAD))
         if bad:
             failed = True
-            said = f"{group}: requirements.txt was not installed:\n" + "\n".join([*bad][:_SHOWN])
+            said = f"{group}: the installation logged errors:\n" + "\n".join([*bad][:_SHOWN])
             mend = "airflow-ml mwaa doctor --requirements says what conflicts"
             yield Finding(INSTALLED, ERROR, said, mend)
     if not seen:

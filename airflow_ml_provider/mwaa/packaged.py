@@ -78,7 +78,10 @@ def read_package(folder: Path) -> PackageFolder:
 
 def _problems(folder: Path, checksums: Mapping[str, str]) -> Iterator[str]:
     there = {
-        file.relative_to(folder).as_posix(): file for file in folder.rglob("*") if file.is_file()
+        file.relative_to(folder).as_posix(): file
+        for file in folder.rglob("*")
+        # A DAG that was tried out here leaves its cache.
+        if file.is_file() and file.parent.name != "__pycache__"
     }
     for path, checksum in checksums.items():
         if path not in there:

@@ -24,7 +24,7 @@ def start(event: dict[str, Any], _context: object) -> dict[str, str]:
         "conf": {"uri": f"s3://{bucket}/{found['key']}", "version_id": found.get("version-id", "")},
     }
     if not os.environ["AIRFLOW_VERSION"].startswith("2."):
-        body["logical_date"] = None  # asked for since 3.0
+        body["logical_date"] = None  # 3.x asks for it, 2.x refuses null
     mwaa = boto3.client("mwaa")
     try:
         answer = mwaa.invoke_rest_api(

@@ -39,18 +39,17 @@ def show(run: Run, view: str, folder: Path) -> Path:
 
     Args:
         run: of which DAG.
-        view: ``graph`` or ``grid``.
+        view: ``Graph`` or ``Grid``, as the buttons of the page are called.
         folder: where ``<DAG>-<view>.png`` goes.
     """
     tasks = run.states
-    picture = folder / f"{run.dag_id}-{view}.png"
+    picture = folder / f"{run.dag_id}-{view.lower()}.png"
     with page() as tab:
-        # Airflow remembers a person's choice of the view there.
-        tab.add_init_script(f"localStorage.setItem('dag_view-{run.dag_id}', '\"{view}\"')")
         tab.goto(f"{run.stack.url}/dags/{run.dag_id}/runs/{quote(run.run_id)}")
+        tab.get_by_role("button", name=f"Show {view}").click(timeout=SHOW_MS)
         for task in tasks:
             expect(tab.get_by_text(task, exact=True).first).to_be_visible(timeout=SHOW_MS)
-        if view == "graph":
+        if view == "Graph":
             expect(tab.locator(".react-flow__node")).to_have_count(len(tasks), timeout=SHOW_MS)
         tab.screenshot(path=picture)
     return picture

@@ -19,8 +19,12 @@ RESULTS: list[tuple[str, str]] = []
 
 @pytest.fixture(scope="session")
 def images(tmp_path_factory) -> Iterator[dict[str, str]]:
+    """Have an engine, and the variables that name the images."""
     with engine(tmp_path_factory.mktemp("engine")):
-        yield standins.images()
+        yield {
+            **standins.images(),
+            "MWAA_BASE_IMAGE": standins.images("3.12")["BASE_IMAGE"],
+        }
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 """Images that stand for the official ones where no image registry is reachable.
 
-They are made by debootstrap and `docker import`, with the Python that runs this in the place where
-the official Python image has its own, and with this machine's certificates.
+They are made by debootstrap and `docker import`, with a Python of this machine in the place where
+the official images of Python have theirs, and with this machine's certificates.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from pathlib import Path
 
 from docker_engine import docker
 
+# What runs Airflow: MWAA's packages are for its own Python.
+PYTHONS = {"3.11": "python:3.11-slim-bookworm", "3.12": "python:3.12-slim-bookworm"}
 OFFICIAL = {
-    "BASE_IMAGE": "python:3.11-slim-bookworm",
     "POSTGRES_IMAGE": "postgres:16-bookworm",
     "REDIS_IMAGE": "redis:7-bookworm",
 }
@@ -28,22 +29,29 @@ LIBRARIES = "libbz2-1.0,libffi8,liblzma5,libncursesw6,libreadline8,libsqlite3-0,
 LEFT_OUT = ("site-packages", "test", "__pycache__", "idlelib", "*.a")
 
 
-def images() -> dict[str, str]:
-    """Give the variables of docker-compose.yaml that name images which can be had here."""
-    missing = [image for image in OFFICIAL.values() if not _there(image)]
-    if all(_pulled(image) for image in missing):
-        return {}
-    base = NAME.format("python")
-    if not _there(base):
-        _import(base)
-    found = {"BASE_IMAGE": base}
+def images(python: str = "3.11") -> dict[str, str]:
+    """Give the variables of docker-compose.yaml that name images which can be had here.
+
+    Args:
+        python: minor version of the one that runs Airflow.
+    """
+    official = {"BASE_IMAGE": PYTHONS[python], **OFFICIAL}
+    if all(_there(image) or _pulled(image) for image in official.values()):
+        return official
+    debian = NAME.format("debian")
+    if not _there(debian):
+        _import(debian)
+    found = {"BASE_IMAGE": NAME.format(f"python{python}")}
+    if not _there(found["BASE_IMAGE"]):
+        _add_python(debian, python, found["BASE_IMAGE"])
     for service in ("postgres", "redis"):
         name = found[f"{service.upper()}_IMAGE"] = NAME.format(service)
-        docker(
-            *("build", "--quiet", "--build-arg", f"BASE_IMAGE={base}", "--tag", name),
-            str(DOCKERFILES / service),
-        )
+        _build(name, debian, DOCKERFILES / service)
     return found
+
+
+def _build(name: str, base: str, folder: Path) -> None:
+    docker("build", "--quiet", "--build-arg", f"BASE_IMAGE={base}", "--tag", name, str(folder))
 
 
 def _there(image: str) -> bool:
@@ -62,7 +70,8 @@ def _import(name: str) -> None:
     if shutil.which("debootstrap") is None or os.geteuid() != 0:
         raise RuntimeError(
             "no image registry is reachable, and stand-ins need root and debootstrap; mend: "
-            "apt-get install debootstrap, or pull " + ", ".join(OFFICIAL.values())
+            "apt-get install debootstrap, or pull "
+            + ", ".join((*PYTHONS.values(), *OFFICIAL.values()))
         )
     with tempfile.TemporaryDirectory(prefix="airflow-ml-standin-") as folder:
         root = Path(folder)
@@ -74,10 +83,8 @@ def _import(name: str) -> None:
             check=True,
             stdout=subprocess.DEVNULL,
         )
-        _copy_python(root / "usr/local")
         shutil.copy(BUNDLE, root / BUNDLE.lstrip("/"))
-        for command in (["apt-get", "clean"], ["ldconfig"]):
-            subprocess.run(["chroot", root, *command], check=True)
+        subprocess.run(["chroot", root, "apt-get", "clean"], check=True)
         tar = subprocess.Popen(["tar", "-C", root, "-c", "."], stdout=subprocess.PIPE)
         environment = f"ENV PIP_CERT={BUNDLE} SSL_CERT_FILE={BUNDLE}"
         subprocess.run(
@@ -90,16 +97,44 @@ def _import(name: str) -> None:
             raise RuntimeError("tar failed")
 
 
-def _copy_python(prefix: Path) -> None:
-    source, version = Path(sys.base_prefix), f"python{sys.version_info[0]}.{sys.version_info[1]}"
-    shutil.copytree(
-        source / "lib" / version,
-        prefix / "lib" / version,
-        symlinks=True,
-        ignore=shutil.ignore_patterns(*LEFT_OUT),
+def _add_python(debian: str, version: str, name: str) -> None:
+    source, python = _prefix(version), f"python{version}"
+    with tempfile.TemporaryDirectory(prefix="airflow-ml-python-") as folder:
+        prefix = Path(folder, "local")
+        shutil.copytree(
+            source / "lib" / python,
+            prefix / "lib" / python,
+            symlinks=True,
+            ignore=shutil.ignore_patterns(*LEFT_OUT),
+        )
+        for library in (source / "lib").glob("libpython*.so*"):
+            shutil.copy(library, prefix / "lib", follow_symlinks=False)
+        (prefix / "bin").mkdir()
+        shutil.copy(source / "bin" / python, prefix / "bin")
+        for link in ("python", "python3"):
+            (prefix / "bin" / link).symlink_to(python)
+        lines = (
+            "ARG BASE_IMAGE",
+            "FROM ${BASE_IMAGE}",
+            "COPY local /usr/local",
+            "RUN ldconfig",
+            "",
+        )
+        Path(folder, "Dockerfile").write_text("\n".join(lines))
+        _build(name, debian, Path(folder))
+
+
+def _prefix(version: str) -> Path:
+    """Find where a Python of a minor version is installed: this one, one beside it, one on PATH."""
+    name = f"python{version}"
+    beside = sorted(Path(sys.base_prefix).parent.glob(f"{version}*/bin/{name}"))
+    code = "import sys; print('%d.%d' % sys.version_info[:2], sys.base_prefix)"
+    for python in (sys.executable, *beside, shutil.which(name) or ""):
+        if python:
+            said = subprocess.run([python, "-c", code], capture_output=True, text=True, check=False)
+            found, _, prefix = said.stdout.strip().partition(" ")
+            if found == version:
+                return Path(prefix)
+    raise RuntimeError(
+        f"there is no Python {version} for a stand-in; mend: pyenv install {version}"
     )
-    for library in (source / "lib").glob("libpython*.so*"):
-        shutil.copy(library, prefix / "lib", follow_symlinks=False)
-    shutil.copy(source / "bin" / version, prefix / "bin")
-    for link in ("python", "python3"):
-        (prefix / "bin" / link).symlink_to(version)

@@ -147,7 +147,7 @@ def test_no_task_was_tried_more_often_than_its_process_was_killed(history, daily
     saw(f"second tries: {sum(number == 2 for number in tries.values())}")
 
 
-@pytest.mark.parametrize("view", ["graph", "grid"])
+@pytest.mark.parametrize("view", ["Graph", "Grid"])
 def test_the_browser_shows_it(daily, view, pictures, saw):
     picture = show(daily, view, pictures)
     # An empty page of that size has 5 kB.

@@ -11,6 +11,7 @@ from compose_stack import DEFAULT, REPOSITORY, Stack, started
 
 CELERY = (*DEFAULT, "redis", "worker")
 VERSION = "3.3.1"
+CLI = "import sys; from airflow_ml_provider.cli import main; sys.exit(main(sys.argv[1:]))"
 
 
 def variant(tmp_path_factory, images, name):
@@ -35,8 +36,8 @@ def test_mwaa_installs_the_package_at_its_start(images, tmp_path_factory, saw):
     package = stack.folder / "build/mwaa" / VERSION
     subprocess.run(
         [
-            *(sys.executable, "-m", "airflow_ml_provider.cli", "mwaa", "package"),
-            *("--version", VERSION, "--dags", REPOSITORY / "dags", "--out", package),
+            *(sys.executable, "-c", CLI, "mwaa", "package"),
+            *("--version", VERSION, "--offline", "--out", package),
         ],
         cwd=REPOSITORY,
         check=True,

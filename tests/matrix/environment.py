@@ -55,6 +55,11 @@ class Environment:
         return self.folder / "constraints.txt"
 
     @property
+    def log(self) -> Path:
+        """All that the steps printed."""
+        return self.folder / "matrix.log"
+
+    @property
     def requirements_file(self) -> Path:
         """What users give to MWAA."""
         return TREE / "mwaa" / "requirements" / f"{self.version.airflow}.txt"
@@ -127,12 +132,13 @@ class Environment:
             )
         except subprocess.TimeoutExpired:
             raise StepError(f"not over within {LIMIT_SECONDS:.0f} s: {_named(command)}") from None
-        log = self.folder / "matrix.log"
-        with log.open("a") as file:
+        with self.log.open("a") as file:
             file.write(f"$ {' '.join(command)}\n{done.stdout}{done.stderr}\n")
         if done.returncode:
             tail = "\n".join((done.stdout + done.stderr).splitlines()[-TAIL_LINES:])
-            raise StepError(f"{_named(command)} ended with {done.returncode}:\n{tail}\nall: {log}")
+            raise StepError(
+                f"{_named(command)} ended with {done.returncode}:\n{tail}\nall: {self.log}"
+            )
         return done.stdout
 
     def _variables(self) -> dict[str, str]:
@@ -150,10 +156,11 @@ class Environment:
 
 
 def environments(versions: list[str], folder: Path) -> list[Environment]:
-    """Give the environments of some versions below a folder, which is made."""
+    """Give the environments of some versions below a folder, which is made, with empty logs."""
     found = [Environment(VERSIONS[version], folder / version) for version in versions]
     for one in found:
         one.folder.mkdir(parents=True, exist_ok=True)
+        one.log.unlink(missing_ok=True)
     return found
 
 

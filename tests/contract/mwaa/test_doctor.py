@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from pathlib import Path
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from mwaa_api import ACCOUNT, REGION
 
 from airflow_ml_provider.cli import main
+from airflow_ml_provider.mwaa import doctor_role
 
 JOBS = f"arn:aws:iam::{ACCOUNT}:role/flight-jobs"
 DAGS = Path(__file__).parents[3] / "dags" / "flight_delays"
@@ -86,7 +89,12 @@ def test_roles_that_allow_everything(doctor, api, roles):
     code, found = doctor(*only("role"), "--dags", str(DAGS))
     assert code == 0, found
     good = " ".join(of(found, "good"))
-    for named in ("pipeline 'flight_delays'", "'flight_delays_history'", "MWAA", "the jobs"):
+    for named in (
+        "pipeline 'flight_delays'",
+        "'flight_delays_history'",
+        "MWAA itself",
+        "jobs of pipeline",
+    ):
         assert named in good
 
 
@@ -105,11 +113,18 @@ def test_what_the_pipelines_call_and_the_role_does_not_allow(doctor, api, roles)
         return [one for one in errors if all(word in one for word in words)]
 
     assert told("may not be taken by airflow-env.amazonaws.com")
-    assert told("may not sagemaker:CreateTrainingJob on", "training-job/flight-delays-train-*")
-    assert told("may not iam:PassRole on", JOBS, "iam:PassedToService glue.amazonaws.com")
+    (lacking,) = told("for pipeline 'flight_delays':")
+    assert re.search(r"lacks 3 of \d+ permissions", lacking)
+    assert re.search(
+        r"- sagemaker:CreateTrainingJob on \S+:training-job/flight-delays-train-\*", lacking
+    )
+    assert re.search(
+        rf"- iam:PassRole on {JOBS} \(iam:PassedToService glue.amazonaws.com\)", lacking
+    )
     assert told("flight-jobs may not be taken by glue.amazonaws.com")
-    assert told("flight-jobs may not s3:PutObject")
-    assert not told("may not s3:GetObject ")
+    (jobs,) = told("flight-jobs lacks", "for jobs of pipeline 'flight_delays':")
+    assert "s3:PutObject" in jobs
+    assert "s3:GetObject" not in jobs
 
 
 def test_a_pipeline_without_a_place_for_its_data(doctor, api, roles, tmp_path):
@@ -241,11 +256,33 @@ def test_the_state_and_the_options_of_the_environment(doctor, api):
     }
     code, found = doctor(*only("environment"), *only("options"), "--version", "3.2.1")
     assert code == 1
-    version, state = of(found, "error")
+    state, version = of(found, "error")
     assert "has Airflow 3.3.1, not 3.2.1" in version
-    assert "UNAVAILABLE: no subnet" in state
+    assert "is UNAVAILABLE; its last update failed: no subnet" in state
     (option,) = of(found, "warning")
     assert "core.executor has no effect: MWAA makes it CeleryExecutor" in option
+
+
+def test_an_environment_that_went_back_to_what_it_was(doctor, api):
+    api.environment |= {"Status": "UPDATE_FAILED", "LastUpdate": {"Status": "FAILED"}}
+    code, found = doctor(*only("environment"))
+    assert code == 0
+    (said,) = of(found, "warning")
+    assert "is UPDATE_FAILED; its last update failed: AWS gave no reason" in said
+
+
+def test_what_was_found_before_an_error_is_told(doctor, roles, monkeypatch):
+    roles("airflow", ["airflow.amazonaws.com"], [ALL])
+
+    def refuse(*_):
+        raise ClientError({"Error": {"Code": "Throttling"}}, "SimulatePrincipalPolicy")
+
+    monkeypatch.setattr(doctor_role, "refused", refuse)
+    code, found = doctor(*only("role"))
+    assert code == 1
+    trust, error = of(found, "error")
+    assert "may not be taken by airflow-env.amazonaws.com" in trust
+    assert "AWS did not answer" in error
 
 
 def test_an_aws_that_does_not_answer(doctor, monkeypatch):

@@ -29,7 +29,7 @@ def test_a_table_and_the_number_of_findings(requirements, capsys):
     # What was not given is not passed over in silence.
     for mend in ("--environment", "--dags", "--role-arn", "--bucket", "--startup-script"):
         assert f"give {mend}" in said or f"or {mend}" in said
-    assert said.splitlines()[-1] == "2 note, 7 not checked, 2 good"
+    assert said.splitlines()[-1] == "1 note, 7 not checked, 2 good"
 
 
 def test_json_and_the_exit_code(requirements, capsys):
@@ -62,8 +62,11 @@ def test_a_plugins_archive_that_is_none(requirements, tmp_path, capsys):
     (tmp_path / "plugins.zip").write_text("text")
     file = requirements("--no-index\nboto3\n")
     options = ["--requirements", file, "--plugins", str(tmp_path / "plugins.zip")]
-    assert main(["mwaa", "doctor", "--version", "3.3.1", *options, "--json"]) == 1
-    assert "it can't be unpacked" in capsys.readouterr().out
+    for only in ("requirements", "dags"):
+        command = ["mwaa", "doctor", "--version", "3.3.1", *options, "--only", only]
+        assert main([*command, "--json"]) == 1
+        (found,) = json.loads(capsys.readouterr().out)["findings"]
+        assert "it can't be unpacked" in found["said"]
 
 
 def test_without_a_version(capsys):

@@ -65,7 +65,7 @@ def test_what_the_process_gets(python, dags, monkeypatch):
     )
     found = import_dags(interpreter, dags, {"OWN": "1"})
     told = json.loads(found.errors["said"])
-    assert told["arguments"][:3] == ["-I", dag_imports.__file__, str(dags)]
+    assert told["arguments"][:3] == ["-IB", dag_imports.__file__, str(dags)]
     assert told["OWN"] == "1"
     assert told["AIRFLOW__CORE__DAGS_FOLDER"] == str(dags)
     assert "AWS_SECRET_ACCESS_KEY" not in told
@@ -145,11 +145,13 @@ def test_the_airflow_that_is_here_imports(dags):
     (dags / "good.py").write_text(
         "try:\n    from airflow.sdk import DAG\n"
         "except ImportError:\n    from airflow import DAG\n"
-        "dag = DAG('good', schedule=None)\n"
+        "import neighbour\ndag = DAG('good', schedule=None)\n"
     )
     (dags / "broken.py").write_text("# airflow dag\nimport not_there\n")
     (dags / "no_definition.py").write_text("import not_there\n")
+    (dags / "neighbour.py").write_text("")
     imported = import_dags(sys.executable, dags, {})
+    assert not (dags / "__pycache__").exists()
     assert imported.dags == ("good",)
     ((file, error),) = imported.errors.items()
     assert file.endswith("broken.py")

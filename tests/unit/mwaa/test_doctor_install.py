@@ -15,7 +15,7 @@ VERSION = VERSIONS["3.3.1"]
 def requirements(tmp_path):
     def write(text):
         file = tmp_path / "my-requirements.txt"
-        file.write_text(f"--no-index\n{text}")
+        file.write_text(text)
         return file
 
     return write
@@ -57,6 +57,13 @@ def test_what_changes_the_image(requirements, make_wheel):
     assert replaced.mend == "keep boto3==1.43.56"
 
 
+def test_what_needs_no_constraints(requirements, make_wheel):
+    wheels = make_wheel("own").parent
+    file = requirements("--no-index\n# no --constraint shall be added\nown\n")
+    (found,), _ = install_findings(file, VERSION, wheels, None)
+    assert found.severity == "good"
+
+
 def test_all_that_conflicts_at_once_with_its_mend(requirements):
     file = requirements("boto3==1.20\nflask==2.0\n")
     found, resolution = install_findings(file, VERSION, None, None)
@@ -64,7 +71,7 @@ def test_all_that_conflicts_at_once_with_its_mend(requirements):
     boto3, flask = ((one.severity, one.said, one.mend) for one in found if one.severity != "note")
     assert boto3 == (
         "error",
-        f"{file}: line 2: boto3==1.20: MWAA 3.3.1 constrains it to 1.43.56",
+        f"{file}: line 1: boto3==1.20: MWAA 3.3.1 constrains it to 1.43.56",
         "write boto3==1.43.56, or leave the version out",
     )
     assert "flask==2.0: MWAA 3.3.1 lets no one change it" in flask[1]

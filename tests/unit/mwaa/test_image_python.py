@@ -19,7 +19,9 @@ with open(os.environ["UV_CALLS"], "a") as file:
 if sys.argv[1] == "venv":
     if os.environ.get("UV_LACKS") in sys.argv:
         sys.exit("no such Python")
-    Path(sys.argv[-1]).mkdir(exist_ok=True)
+    folder = Path(sys.argv[-1])
+    folder.mkdir(exist_ok=True)
+    (folder / "pyvenv.cfg").write_text("home = /usr\\nversion_info = 3.11.7\\n")
 elif "UV_FAILS" in os.environ:
     sys.exit("no wheel of pandas")
 """
@@ -39,8 +41,12 @@ def calls(tmp_path, monkeypatch):
 def test_the_image_and_what_is_added_to_it(tmp_path, calls):
     resolution = Resolution(
         VERSION,
-        {"boto3": "1.99", "own": "1.0", "pandas": "3.0"},
-        {"own": "file:///house/own-1.0-py3-none-any.whl"},
+        {"boto3": "1.99", "own": "1.0", "pandas": "3.0", "pyarrow": "18.1"},
+        {
+            "own": "file:///house/own-1.0%2Bhere-py3-none-any.whl",
+            # Not for the Python that is here.
+            "pyarrow": "file:///house/pyarrow-18.1-cp312-cp312-manylinux_2_28_x86_64.whl",
+        },
     )
     folder = tmp_path / "made"
     python = image_python(VERSION, folder, resolution, tmp_path / "house")
@@ -52,9 +58,9 @@ def test_the_image_and_what_is_added_to_it(tmp_path, calls):
         f"--requirement {folder / 'requirements.txt'} never"
     )
     lines = (folder / "requirements.txt").read_text().splitlines()
-    assert len(lines) == len(VERSION.installed) + 2
-    assert {"boto3==1.99", "pandas==3.0", "apache-airflow==3.3.1"} < {*lines}
-    assert "own @ file:///house/own-1.0-py3-none-any.whl" in lines
+    assert len(lines) == len(VERSION.installed) + 3
+    assert {"boto3==1.99", "pandas==3.0", "apache-airflow==3.3.1", "pyarrow==18.1"} < {*lines}
+    assert "own @ file:///house/own-1.0%2Bhere-py3-none-any.whl" in lines
 
 
 def test_another_python_where_that_is_not_there(tmp_path, calls, monkeypatch):

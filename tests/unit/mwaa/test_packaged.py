@@ -30,6 +30,8 @@ def written(tmp_path, provider, dags, make_wheel):
 
 
 def test_what_was_packaged_is_read_back(written):
+    (written / "dags" / "__pycache__").mkdir()
+    (written / "dags" / "__pycache__" / "flow.pyc").write_text("")
     found = read_package(written)
     assert found.version.airflow == "3.3.1"
     assert found.files == {

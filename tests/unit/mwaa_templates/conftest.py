@@ -78,6 +78,7 @@ def deploy(
         ("AWS::CloudWatch::Alarm", alarm),
         ("AWS::IAM::Role", role),
         ("AWS::MWAA::Environment", environment),
+        ("AWS::S3::Bucket", bucket),
         ("AWS::S3::BucketPolicy", bucket_policy),
         ("AWS::SQS::QueuePolicy", queue_policy),
     ):
@@ -137,6 +138,22 @@ def role(properties: dict[str, Any], name: str) -> tuple[str, dict[str, str]]:
         else:
             iam.attach_role_policy(RoleName=name, PolicyArn=arn)
     return name, {"Arn": made["Role"]["Arn"]}
+
+
+def bucket(properties: dict[str, Any], name: str) -> tuple[str, dict[str, str]]:
+    s3, made = boto3.client("s3"), name.lower()
+    s3.create_bucket(Bucket=made, CreateBucketConfiguration={"LocationConstraint": REGION})
+    for put, key in (
+        (s3.put_bucket_versioning, "VersioningConfiguration"),
+        (s3.put_public_access_block, "PublicAccessBlockConfiguration"),
+        (s3.put_bucket_ownership_controls, "OwnershipControls"),
+    ):
+        put(Bucket=made, **{key: properties[key]})
+    (rule,) = properties["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    default = {"ApplyServerSideEncryptionByDefault": rule["ServerSideEncryptionByDefault"]}
+    encryption = {"Rules": [default]}
+    s3.put_bucket_encryption(Bucket=made, ServerSideEncryptionConfiguration=encryption)
+    return made, {"Arn": f"arn:aws:s3:::{made}"}
 
 
 def bucket_policy(properties: dict[str, Any], name: str) -> tuple[str, dict[str, str]]:

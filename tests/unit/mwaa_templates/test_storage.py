@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
+from airflow_ml_provider.mwaa.doctor_bucket import bucket_findings
+from airflow_ml_provider.mwaa.finding import GOOD
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -25,17 +28,19 @@ def test_the_key_encrypts_by_default(deploy: Deploy, which: str) -> None:
     }
 
 
-@pytest.mark.parametrize("name", ["SourceBucket", "DataBucket", "AccessLogs"])
-def test_a_bucket_is_versioned_and_private(templates: dict[str, Any], name: str) -> None:
-    properties = templates["storage"]["Resources"][name]["Properties"]
-    assert properties["VersioningConfiguration"] == {"Status": "Enabled"}
-    assert properties["OwnershipControls"]["Rules"] == [{"ObjectOwnership": "BucketOwnerEnforced"}]
-    assert properties["PublicAccessBlockConfiguration"] == {
-        "BlockPublicAcls": True,
-        "BlockPublicPolicy": True,
-        "IgnorePublicAcls": True,
-        "RestrictPublicBuckets": True,
-    }
+@pytest.mark.parametrize("which", ["SourceBucketName", "DataBucketName"])
+def test_the_doctor_finds_it_versioned_and_private(deploy: Deploy, which: str) -> None:
+    made = deploy("storage")
+    (found,) = bucket_findings(boto3.client("s3"), made[which], "eu-central-1")
+    assert found.severity == GOOD
+
+
+def test_objects_belong_to_the_bucket(deploy: Deploy) -> None:
+    deploy("storage")
+    s3 = boto3.client("s3")
+    for bucket in s3.list_buckets()["Buckets"]:
+        found = s3.get_bucket_ownership_controls(Bucket=bucket["Name"])["OwnershipControls"]
+        assert found["Rules"] == [{"ObjectOwnership": "BucketOwnerEnforced"}]
 
 
 def test_no_bucket_takes_plain_connections(deploy: Deploy) -> None:
