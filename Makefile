@@ -3,7 +3,6 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
-CHECKOV_VERSION := 3.3.30
 READY := $(VENV)/.ready
 
 # Without .pyc files every process of Airflow compiles its imports anew.
@@ -75,10 +74,12 @@ e2e: $(READY)  ## really run the example DAGs and the stock operators
 e2e-compose: $(READY)  ## really run docker-compose.yaml (Docker, or root on Debian, which installs it)
 	$(PYTEST) -s tests/compose
 
+# Its packages don't go together with the others.
+CHECKOV := tests/unit/mwaa_templates/checkov.txt
 templates: $(READY)  ## cfn-lint and checkov on mwaa/cloudformation
 	$(BIN)/cfn-lint mwaa/cloudformation/*.yaml
-	$(BIN)/uvx checkov==$(CHECKOV_VERSION) --skip-download --quiet --compact --framework cloudformation \
-	  --directory mwaa/cloudformation
+	$(BIN)/uvx --python $(BIN)/python --constraints $(CHECKOV) checkov --skip-download --quiet --compact \
+	  --framework cloudformation --directory mwaa/cloudformation
 
 # Less of it: MATRIX='--versions 3.0.6 --steps environment install units'
 MATRIX ?=
@@ -128,6 +129,8 @@ constraints: $(READY)  ## resolve constraints.txt anew within pyproject's ranges
 	@printf '%s\n' $(PINS) > build/pins.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --all-extras --group dev --group bench \
 	  --no-annotate --no-header --upgrade --constraint build/pins.txt --output-file constraints.txt pyproject.toml
+	echo checkov | $(BIN)/uv pip compile --quiet --universal --python-version 3.10 --no-annotate --no-header \
+	  --upgrade --output-file $(CHECKOV) -
 
 clean:  ## remove what was built, the environment too
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
