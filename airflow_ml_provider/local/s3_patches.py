@@ -1,4 +1,4 @@
-"""What moto's S3 does otherwise than AWS with multipart uploads, put right.
+"""What moto's S3 does otherwise than AWS when several clients write, put right.
 
 ``install`` changes moto's classes for the whole process, once. Each change says what was wrong.
 https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html
@@ -8,16 +8,21 @@ from __future__ import annotations
 
 from functools import lru_cache
 from threading import RLock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from moto.s3.exceptions import MissingKey, NoSuchUpload, PreconditionFailed
 from moto.s3.models import S3Backend
 from moto.s3.responses import S3Response
+from moto.s3.utils import _VersionedKeyStore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # A completed object, its metadata and its condition are one step for all who look.
 _completing = RLock()
 _backend: Any = S3Backend
 _response: Any = S3Response
+_keys: Any = _VersionedKeyStore
 _moto_upload_part = _backend.upload_part
 _moto_complete = _backend.complete_multipart_upload
 _moto_get_object = _backend.get_object
@@ -31,6 +36,9 @@ def install() -> None:
     _backend.complete_multipart_upload = _complete
     _backend.get_object = _get_object
     _response._key_response_post = _post  # noqa: SLF001 - as above
+    _keys.items = _keys.iteritems = _items
+    _keys.values = _keys.itervalues = _values
+    _keys.lists = _keys.iterlists = _lists
 
 
 def _upload_part(self: Any, bucket_name: str, multipart_id: str, *part: Any) -> Any:
@@ -47,6 +55,23 @@ def _complete(self: Any, bucket_name: str, multipart_id: str, body: Any) -> Any:
 def _known(backend: Any, bucket_name: str, multipart_id: str) -> None:
     if multipart_id not in backend.get_bucket(bucket_name).multiparts:
         raise NoSuchUpload(upload_id=multipart_id)
+
+
+def _lists(self: Any) -> Iterator[tuple[str, list[Any]]]:
+    # Moto copies the names and then looks each up: one that was deleted meanwhile was a 500.
+    for name, versions in dict(self).items():
+        if versions:
+            yield name, versions
+
+
+def _items(self: Any) -> Iterator[tuple[str, Any]]:
+    for name, versions in _lists(self):
+        yield name, versions[-1]
+
+
+def _values(self: Any) -> Iterator[Any]:
+    for _, newest in _items(self):
+        yield newest
 
 
 def _get_object(self: Any, *args: Any, **options: Any) -> Any:

@@ -11,12 +11,14 @@ from airflow_ml_provider.cli import main
 def requirements(tmp_path, monkeypatch):
     monkeypatch.setenv("MWAA_CONSTRAINTS", str(tmp_path))
     monkeypatch.setenv("UV_OFFLINE", "1")
+    # A long path would break the table's lines anywhere.
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "3.3.1-constraints.txt").write_text("boto3==1.43.56\n")
     file = tmp_path / "requirements.txt"
 
     def write(text):
         file.write_text(text)
-        return str(file)
+        return file.name
 
     return write
 
@@ -76,7 +78,8 @@ def test_without_a_version(capsys):
 
 def test_a_package_that_is_none(tmp_path, capsys):
     assert main(["mwaa", "doctor", "--package", str(tmp_path)]) == 1
-    assert "is no package" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert f"{tmp_path} is no package: [Errno 2] No such file" in said
 
 
 @pytest.mark.parametrize(
@@ -86,6 +89,7 @@ def test_a_package_that_is_none(tmp_path, capsys):
         (["--requirements", "nothing.txt"], "'nothing.txt' is no file"),
         (["--dags", "nothing"], "'nothing' is no folder"),
         (["--version", "1.10"], "invalid choice: '1.10'"),
+        (["--role-arn", "airflow"], "'airflow' is no ARN of a role; it must be arn:aws:iam::"),
     ],
 )
 def test_options_that_are_wrong(option, said, capsys):
