@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from airflow_ml_provider.cli.mwaa_doctor import clients
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Callable, Mapping
 
     from airflow_ml_provider.mwaa.deploy import Deployment
@@ -44,10 +45,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="end once the update began; the DAGs then go before it is done",
     )
     parser.add_argument(
-        "--timeout-minutes", type=float, default=90.0, help="how long to wait for the update"
+        "--timeout-minutes", type=_positive, default=90.0, help="how long to wait for the update"
     )
     parser.add_argument(
-        "--poll-seconds", type=float, default=30.0, help="between two looks at the update"
+        "--poll-seconds", type=_positive, default=30.0, help="between two looks at the update"
     )
 
 
@@ -63,6 +64,12 @@ def run(args: argparse.Namespace) -> int:
     except (BotoCoreError, ClientError, MwaaError, OSError, PackageFolderError) as error:
         print(error, file=sys.stderr)
         return 1
+
+
+def _positive(text: str) -> float:
+    if not 0 < (number := float(text)) < math.inf:
+        raise argparse.ArgumentTypeError(f"{text}: must be more than 0")
+    return number
 
 
 def _run(args: argparse.Namespace, client: Callable[[str], Any]) -> int:
@@ -104,7 +111,9 @@ def _updated(
     before: Environment,
     files: Mapping[str, Used],
 ) -> bool:
-    from airflow_ml_provider.cli.mwaa_findings import show  # noqa: PLC0415 - loads botocore
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - slow
+
+    from airflow_ml_provider.cli.mwaa_findings import show  # noqa: PLC0415
     from airflow_ml_provider.mwaa.deploy import rollback  # noqa: PLC0415
     from airflow_ml_provider.mwaa.environment import MwaaError, request, wait  # noqa: PLC0415
     from airflow_ml_provider.mwaa.finding import GOOD, has_errors  # noqa: PLC0415
@@ -125,7 +134,7 @@ def _updated(
             poll_seconds=args.poll_seconds,
             tell=lambda status: print(f"{before.name} is {status}", flush=True),
         )
-    except MwaaError as error:
+    except (BotoCoreError, ClientError, MwaaError) as error:
         print(f"{error}\nThe DAGs were not uploaded. {hint}", file=sys.stderr)
         return False
     found = [*install_log_findings(client("logs"), now)]
@@ -153,6 +162,10 @@ def _show(deployment: Deployment, stale: Mapping[str, Used]) -> None:
         used = before.files[one.name].version_id or "nothing" if before else "is not there yet"
         uses = f"uses {used}{', is updated' if one.name in stale else ''}" if before else used
         table.add_row(one.key, kept, uses)
+    packaged = {one.name for one in deployment.files}
+    for name, kept_in_use in before.files.items() if before else ():
+        if kept_in_use.key and name not in packaged:
+            table.add_row(kept_in_use.key, "stays", "uses it still; the package has none")
     changed = [one for one in deployment.dags if one.action != KEEP]
     for one in changed:
         table.add_row(one.key, one.action, "reads it by itself")

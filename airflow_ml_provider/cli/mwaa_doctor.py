@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from dataclasses import replace
 from functools import cache, partial
@@ -40,7 +41,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--python", type=_file, help="one with that Airflow and the requirements, for the DAGs"
     )
-    parser.add_argument("--role-arn", help="the execution role, without an environment")
+    parser.add_argument(
+        "--role-arn", type=_role_arn, help="the execution role, without an environment"
+    )
     parser.add_argument("--bucket", help="the environment's, without an environment")
     parser.add_argument(
         "--option",
@@ -139,6 +142,14 @@ def _folder(text: str) -> Path:
     if not path.is_dir():
         raise argparse.ArgumentTypeError(f"{text!r} is no folder")
     return path
+
+
+def _role_arn(text: str) -> str:
+    if not re.fullmatch(r"arn:[\w-]+:iam::\d{12}:role/\S+", text):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no ARN of a role; it must be arn:aws:iam::<account>:role/<name>"
+        )
+    return text
 
 
 def _option(text: str) -> tuple[str, str]:

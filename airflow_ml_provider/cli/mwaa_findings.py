@@ -25,7 +25,9 @@ _WIDTH_OF_FILES = 120
 
 def console() -> Console:
     """Give the console for what people read; in a file it is wider than rich would make it."""
-    return Console(width=None if sys.stdout.isatty() else _WIDTH_OF_FILES, highlight=False)
+    width = None if sys.stdout.isatty() else _WIDTH_OF_FILES
+    # Else a piece of an ARN such as ":x:" is an emoji, and "[x]" in a file's name a style.
+    return Console(width=width, highlight=False, markup=False, emoji=False)
 
 
 def show(findings: Sequence[Finding], title: str) -> None:
@@ -37,8 +39,7 @@ def show(findings: Sequence[Finding], title: str) -> None:
     table.add_column("mend", overflow="fold", ratio=2)
     for one in findings:
         severity = Text(one.severity, style=_STYLES[one.severity])
-        # As Text: rich takes a piece of an ARN such as ":x:" for an emoji.
-        table.add_row(one.check, severity, Text(one.said), Text(one.mend))
+        table.add_row(one.check, severity, one.said, one.mend)
     counted = Counter(one.severity for one in findings)
     terminal = console()
     terminal.print(table)

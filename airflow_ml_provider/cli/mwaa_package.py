@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
 
     try:
         version = mwaa_version(args.version)
-        text = args.requirements.read_text() if args.requirements else default_text(version)
+        text = _text(args.requirements) if args.requirements else default_text(version)
         out = args.out or Path("build/mwaa") / version.airflow
         with tempfile.TemporaryDirectory() as made:
             inputs = Inputs(
@@ -72,6 +72,15 @@ def run(args: argparse.Namespace) -> int:
         return 1
     _say(packaged, out)
     return 0
+
+
+def _text(file: Path) -> str:
+    from airflow_ml_provider.mwaa.requirements import RequirementsError  # noqa: PLC0415
+
+    try:
+        return file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise RequirementsError([f"--requirements {file}: {error}; save it as UTF-8"]) from error
 
 
 def _built(folder: Path) -> Path:

@@ -39,7 +39,7 @@ def folder_policies(
     found: list[Finding] = []
     for file in sorted(folder.rglob("*.py")):
         # As Airflow does: other files of the folder are no definitions.
-        if _SECTION not in file.read_text(encoding="utf-8", errors="replace"):
+        if not file.is_file() or _SECTION not in file.read_text("utf-8", "replace"):
             continue
         try:
             there = definitions(file)

@@ -8,6 +8,7 @@ https://docs.aws.amazon.com/mwaa/latest/userguide/configuring-dag-import.html
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from botocore import xform_name
@@ -154,5 +155,5 @@ def rollback(before: Environment, files: Mapping[str, Used]) -> str:
     if not former:
         return ""
     options = {xform_name(name, "-"): text for name, text in request(before.name, former).items()}
-    asked = " ".join(f"--{option} {text}" for option, text in options.items())
+    asked = " ".join(f"--{option} {quote(text)}" for option, text in options.items())
     return f"aws mwaa update-environment --region {before.region} {asked}"

@@ -113,7 +113,8 @@ def _installed(subject: Subject, folder: Path, checks: tuple[str, ...]) -> Itera
             plugins = unpack(zipped, folder / "plugins")
         except RequirementsError as error:
             # Whatever is asked for can't be told without it.
-            yield from (Finding(one, ERROR, str(error)) for one in (REQUIREMENTS, DAGS))
+            mend = "run airflow-ml mwaa package again"
+            yield from (Finding(one, ERROR, str(error), mend) for one in (REQUIREMENTS, DAGS))
             return
     if requirements is None:
         said = "whether requirements.txt installs"
@@ -152,8 +153,10 @@ def _imported(
 
 def _settings(subject: Subject) -> dict[str, str]:
     script = subject.files.get("startup.sh")
+    exported = exports(script.read_text(encoding="utf-8", errors="replace")) if script else {}
     return {
-        **(exports(script.read_text(encoding="utf-8", errors="replace")) if script else {}),
+        # What the script would compute, such as "$PATH:/more", is not known here.
+        **{name: value for name, value in exported.items() if not {"$", "`"} & {*value}},
         **variables(subject.version, subject.options),
         **({"AWS_DEFAULT_REGION": subject.region} if subject.region else {}),
     }
@@ -173,8 +176,11 @@ def _asked(check: str, findings: Iterator[Finding]) -> list[Finding]:
     try:
         for one in findings:
             found.append(one)  # noqa: PERF402 - those before an error are kept
-    except (BotoCoreError, ClientError) as error:
-        mend = "allow your own credentials this call, or leave the check out with --only"
+    except ClientError as error:
+        mend = "allow your own credentials this call"
+        found.append(Finding(check, ERROR, f"AWS did not answer: {error}", mend))
+    except BotoCoreError as error:
+        mend = "see to your credentials, the region, the network, and the names that were given"
         found.append(Finding(check, ERROR, f"AWS did not answer: {error}", mend))
     return found
 

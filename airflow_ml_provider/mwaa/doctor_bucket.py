@@ -98,14 +98,18 @@ def file_findings(
             yield _file_finding(s3, environment, name, used, local.get(name))
         elif name in local:
             said = f"{environment.name!r} uses no {name}, but one was given here"
-            yield Finding(FILES, WARNING, said, "airflow-ml mwaa deploy brings it there")
+            yield Finding(FILES, WARNING, said, _deploy(environment))
     if next(keys(s3, environment.bucket, f"{environment.dags}/"), None) is None:
         yield Finding(
             FILES,
             WARNING,
             f"there are no DAGs below s3://{environment.bucket}/{environment.dags}/",
-            "airflow-ml mwaa deploy brings them there",
+            _deploy(environment),
         )
+
+
+def _deploy(environment: Environment) -> str:
+    return f"airflow-ml mwaa deploy --environment {environment.name} --package <folder>"
 
 
 def _file_finding(
@@ -113,7 +117,7 @@ def _file_finding(
 ) -> Finding:
     bucket = environment.bucket
     address = f"s3://{bucket}/{used.key}"
-    deploy = f"airflow-ml mwaa deploy --environment {environment.name}"
+    deploy = _deploy(environment)
     one = stored(s3, bucket, used.key, used.version_id)
     if one is None:
         version = f" in version {used.version_id}" if used.version_id else ""

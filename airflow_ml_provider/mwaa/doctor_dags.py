@@ -70,8 +70,10 @@ def import_dags(
     with tempfile.TemporaryDirectory(prefix="airflow-") as home:
         out = Path(home, "imported.json")
         environment = {
-            **{name: os.environ[name] for name in ("HOME", "LANG", "PATH") if name in os.environ},
+            **{name: os.environ[name] for name in ("LANG", "PATH") if name in os.environ},
             "AWS_EC2_METADATA_DISABLED": "true",
+            # Where boto3 would look for credentials.
+            "HOME": home,
             **settings,
             "AIRFLOW_HOME": home,
             "AIRFLOW__CORE__DAGS_FOLDER": str(folder.absolute()),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zipfile import BadZipFile, ZipFile
@@ -27,10 +28,12 @@ def unpack(plugins: Path, folder: Path) -> Path:
 
     :raises RequirementsError: it can't be read.
     """
+    folder.mkdir(parents=True, exist_ok=True)
     try:
         with ZipFile(plugins) as archive:
             archive.extractall(folder)  # drops what would lead out of the folder
-    except (BadZipFile, OSError) as error:
+    # RuntimeError: it is encrypted, or compressed as Python can't read it.
+    except (BadZipFile, EOFError, OSError, RuntimeError, zlib.error) as error:
         raise RequirementsError([f"{plugins}: it can't be unpacked: {error}"]) from error
     return folder
 
@@ -45,7 +48,7 @@ def install_findings(
     """
     found: list[Finding] = []
     try:
-        text = file.read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8-sig")
         found += _constraint_findings(file, parse(text), version)
         found += _sdist_findings(plugins, version) if plugins else []
         resolution = resolve(text, version, wheels=plugins, dags=dags)

@@ -63,7 +63,8 @@ def image_python(
             if _fits(address, tags)
         }
     listed = folder / "requirements.txt"
-    listed.write_text("\n".join([*sorted(pins.values()), ""]), encoding="utf-8")
+    options = resolution.options if resolution else ()
+    listed.write_text("\n".join([*options, *sorted(pins.values()), ""]), encoding="utf-8")
     _checked(_run(*pip, *found, "--requirement", str(listed)))
     return python
 
@@ -85,14 +86,18 @@ def _fits(address: str, tags: set[Tag]) -> bool:
 def _run(*command: str) -> subprocess.CompletedProcess[str]:
     # A Python that is not there shall not be fetched from elsewhere.
     environment = {**os.environ, "UV_PYTHON_DOWNLOADS": "never"}
-    return subprocess.run(  # noqa: S603 - uv alone
-        command,
-        capture_output=True,
-        text=True,
-        check=False,
-        env=environment,
-        timeout=_TIMEOUT_SECONDS,
-    )
+    try:
+        return subprocess.run(  # noqa: S603 - uv alone
+            command,
+            capture_output=True,
+            text=True,
+            check=False,
+            env=environment,
+            timeout=_TIMEOUT_SECONDS,
+        )
+    except subprocess.TimeoutExpired as error:
+        said = f"uv {command[1]} took longer than {_TIMEOUT_SECONDS} s"
+        raise ImagePythonError(f"the environment of the version can't be made: {said}") from error
 
 
 def _checked(done: subprocess.CompletedProcess[str]) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import tempfile
 from contextlib import contextmanager
@@ -88,7 +89,7 @@ def package(inputs: Inputs, out: Path) -> Packaged:
         except RequirementsError as error:
             raise PackageError(str(error)) from error
         lines = (_offline if inputs.offline else _online)(inputs, requirements, resolution, used)
-        (folder / REQUIREMENTS).write_text("\n".join([*lines, ""]))
+        (folder / REQUIREMENTS).write_text("\n".join([*lines, ""]), encoding="utf-8")
         in_zip = {one.file.name: one.file for one in used}
         write_zip(folder / PLUGINS, {**_files(inputs.plugins), **in_zip})
         members = {f"{DAGS}/{name}": file for name, file in _files(inputs.dags).items()}
@@ -104,17 +105,9 @@ def package(inputs: Inputs, out: Path) -> Packaged:
 
 def _checked(inputs: Inputs, out: Path) -> tuple[list[Wheel], Requirements]:
     """Look at all that is given, before anything is resolved or written."""
-    problems = []
-    if out.exists() and not (out / MANIFEST).is_file() and (out.is_file() or any(out.iterdir())):
-        problems.append(f"--out {out}: it holds something else; give a folder of its own")
+    problems = [*_folder_problems(inputs, out)]
     own: list[Wheel] = []
     requirements = Requirements(())
-    given = {"--dags": inputs.dags, "--plugins": inputs.plugins, "--wheelhouse": inputs.wheelhouse}
-    for option, folder in given.items():
-        if folder and not (folder.is_dir() and any(folder.iterdir())):
-            problems.append(f"{option} {folder}: it is no folder with files in it")
-        elif folder and folder.resolve() in out.resolve().parents:
-            problems.append(f"--out {out}: it lies in {option} {folder}; give another folder")
     if inputs.startup and not inputs.startup.is_file():
         problems.append(f"--startup-script {inputs.startup}: there is no such file")
     house = inputs.wheelhouse if inputs.wheelhouse and inputs.wheelhouse.is_dir() else None
@@ -134,6 +127,39 @@ def _checked(inputs: Inputs, out: Path) -> tuple[list[Wheel], Requirements]:
     if problems:
         raise PackageError("\n".join(problems))
     return own, requirements
+
+
+def _folder_problems(inputs: Inputs, out: Path) -> Iterator[str]:
+    ours = all((out / name).is_file() for name in (MANIFEST, SUMS))
+    if out.exists() and not ours and (out.is_file() or any(out.iterdir())):
+        yield f"--out {out}: it holds something else; give a folder of its own"
+    above = next(one for one in out.absolute().parents if one.exists())
+    if not (above.is_dir() and os.access(above, os.W_OK)):
+        yield f"--out {out}: {above} is no folder that can be written to; give another one"
+    given = {"--dags": inputs.dags, "--plugins": inputs.plugins, "--wheelhouse": inputs.wheelhouse}
+    for option, folder in given.items():
+        if folder is None:
+            continue
+        if not (folder.is_dir() and _files(folder)):
+            yield f"{option} {folder}: it is no folder with files in it"
+        elif folder.resolve() in out.resolve().parents:
+            yield f"--out {out}: it lies in {option} {folder}; give another folder"
+        yield from (f"{option} {folder}: {one}" for one in _unfit(folder))
+    for file in sorted(inputs.plugins.glob("*.whl") if inputs.plugins else ()):
+        yield f"--plugins {file}: put wheels in --wheelhouse, where they are looked at"
+
+
+def _unfit(folder: Path) -> Iterator[str]:
+    """Say which files of a folder can't be packaged."""
+    for file in sorted(folder.rglob("*")):
+        name = file.relative_to(folder)
+        if any(part.startswith(".") for part in name.parts):
+            continue
+        if file.is_symlink() and not file.is_file():
+            yield f"{name} links to a folder, or to nothing; put the files in its place"
+        # A line of SHA256SUMS and a key in S3 must be able to hold it.
+        if not str(name).isprintable() or "\\" in str(name):
+            yield f"{str(name)!r} has characters that can't be packaged; rename it"
 
 
 def _disagreements(
@@ -231,13 +257,14 @@ def _describe(folder: Path, inputs: Inputs, resolution: Resolution, in_zip: Sequ
         "wheels": in_zip,
         "installs": dict(sorted(resolution.added.items())),
     }
-    (folder / MANIFEST).write_text(f"{json.dumps(said, indent=2)}\n")
+    (folder / MANIFEST).write_text(f"{json.dumps(said, indent=2)}\n", encoding="utf-8")
     sums = {
         file.relative_to(folder).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest()
         for file in folder.rglob("*")
         if file.is_file()
     }
-    (folder / SUMS).write_text("".join(f"{sums[name]}  {name}\n" for name in sorted(sums)))
+    lines = [f"{sums[name]}  {name}\n" for name in sorted(sums)]
+    (folder / SUMS).write_text("".join(lines), encoding="utf-8")
 
 
 def _files(folder: Path | None) -> dict[str, Path]:

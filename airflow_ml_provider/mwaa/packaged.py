@@ -63,8 +63,9 @@ def read_package(folder: Path) -> PackageFolder:
         version = mwaa_version(manifest["airflow_version"])
         lines = (folder / SUMS).read_text(encoding="utf-8").splitlines()
     except (OSError, ValueError, KeyError, TypeError) as error:
-        # An unknown version says so itself, in words.
-        said = str(error) if isinstance(error, UnknownVersionError) else f"{error!r}"
+        # These say in words what is wrong.
+        worded = isinstance(error, OSError | UnknownVersionError)
+        said = str(error) if worded else f"{error!r}"
         raise PackageFolderError(f"{folder} is no package: {said}; {_AGAIN}") from error
     found = [_SUM.fullmatch(line) for line in lines]
     checksums = {match[2]: match[1] for match in found if match}

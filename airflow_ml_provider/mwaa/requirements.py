@@ -30,6 +30,7 @@ _COMMENT = re.compile(r"(^|\s)#.*$")
 _JOINED = re.compile(r"^(-[cfir](?=\S)|--[a-z-]+(?==))=?")
 _SHORT = {"-c": "--constraint", "-f": "--find-links", "-i": "--index-url", "-r": "--requirement"}
 _KEPT = {"--index-url", "--extra-index-url", "--find-links", "--trusted-host"}
+_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
 _ADBC = ("adbc-driver-manager", "adbc-driver-postgresql", "adbc-driver-sqlite")
 
 
@@ -43,10 +44,14 @@ class RequirementsError(Exception):
 
 @dataclass(frozen=True)
 class Named:
-    """One requirement and the line that it stands in."""
+    """One requirement and the line that it stands in.
+
+    :param wheel: the file of plugins.zip that the line asks for, if it asks for one.
+    """
 
     line: int
     requirement: Requirement
+    wheel: str = ""
 
     @property
     def name(self) -> str:
@@ -54,7 +59,7 @@ class Named:
         return canonicalize_name(self.requirement.name)
 
     def __str__(self) -> str:
-        return f"{FILE}, line {self.line}: {self.requirement}"
+        return f"{FILE}, line {self.line}: {shown(str(self.requirement))}"
 
 
 @dataclass(frozen=True)
@@ -101,9 +106,9 @@ def parse(text: str) -> Requirements:
             if line.startswith("-"):
                 options.append(_option(line))
             else:
-                named.append(Named(number, _requirement(line)))
+                named.append(Named(number, *_requirement(line)))
         except ValueError as error:  # noqa: PERF203 - all that is wrong is told
-            problems.append(f"{FILE}, line {number}: {line}: {error}")
+            problems.append(f"{FILE}, line {number}: {shown(line)}: {error}")
     problems.extend(_twice(named))
     if problems:
         raise RequirementsError(problems)
@@ -119,6 +124,11 @@ def parse(text: str) -> Requirements:
         not constraints and any(_CONSTRAINED.search(line) for line in text.splitlines()),
         ("--no-index", "") not in options,
     )
+
+
+def shown(text: str) -> str:
+    """Give a text without the user and password of the addresses in it."""
+    return _CREDENTIALS.sub("***@", text)
 
 
 def conflicts(
@@ -177,7 +187,7 @@ def _option(line: str) -> tuple[str, str]:
     return name, value
 
 
-def _requirement(line: str) -> Requirement:
+def _requirement(line: str) -> tuple[Requirement, str]:
     if " --" in line:
         raise ValueError(
             "options of one requirement, such as --hash, are not understood; leave them"
@@ -196,15 +206,15 @@ def _requirement(line: str) -> Requirement:
         return _of_wheel(found.url.rpartition("/")[2], extras)
     if found.url and not found.url.partition("#")[0].endswith(".whl"):
         raise ValueError("only wheels install surely; make one of it, and put it in --wheelhouse")
-    return found
+    return found, ""
 
 
-def _of_wheel(file: str, extras: str) -> Requirement:
+def _of_wheel(file: str, extras: str) -> tuple[Requirement, str]:
     try:
         name, version, *_ = parse_wheel_filename(file)
     except InvalidWheelFilename as error:
         raise ValueError(str(error)) from None
-    return Requirement(f"{name}{extras}=={version}")
+    return Requirement(f"{name}{extras}=={version}"), file
 
 
 def _twice(named: Iterable[Named]) -> Iterator[str]:

@@ -13,8 +13,9 @@ import subprocess
 import sys
 import tempfile
 import urllib.request
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.error import URLError
@@ -24,12 +25,12 @@ from zipfile import ZipFile
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
-from airflow_ml_provider.mwaa.requirements import FILE, RequirementsError, conflicts, parse
+from airflow_ml_provider.mwaa.requirements import FILE, RequirementsError, conflicts, parse, shown
 from airflow_ml_provider.mwaa.versions import PLUGINS_FOLDER, pins
 from airflow_ml_provider.mwaa.wheelhouse import wheels as all_wheels
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Container, Iterator, Mapping, Sequence
 
     from airflow_ml_provider.mwaa.requirements import Requirements
     from airflow_ml_provider.mwaa.versions import MwaaVersion
@@ -50,11 +51,13 @@ class Resolution:
 
     :param packages: versions by normalised name, the image's own included where they are needed.
     :param addresses: of the packages that a line asks for by address.
+    :param options: lines that say which indexes they come from.
     """
 
     version: MwaaVersion
     packages: Mapping[str, str]
     addresses: Mapping[str, str]
+    options: tuple[str, ...] = field(default=(), repr=False)
 
     @cached_property
     def added(self) -> dict[str, str]:
@@ -89,7 +92,11 @@ def resolve(
     own = all_wheels(sorted(wheels.glob("*.whl")) if wheels else (), version)
     constraints = _constraints(requirements, version, wheels, dags)
     held = {name: number for one in constraints for name, number in pins(one).items()}
-    if problems := conflicts(requirements, version, held):
+    problems = [
+        *conflicts(requirements, version, held),
+        *_missing(requirements, {one.file.name for one in own}),
+    ]
+    if problems:
         raise RequirementsError(problems)
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
@@ -122,7 +129,13 @@ def resolve(
             if (one.name, canonicalize_name(extra)) in lacking
         ]:
             raise RequirementsError(problems)
-        return _read((folder / _RESOLVED).read_text(), version)
+        return _read((folder / _RESOLVED).read_text(), version, requirements.options)
+
+
+def _missing(requirements: Requirements, wheels: Container[str]) -> Iterator[str]:
+    for one in requirements.named:
+        if one.wheel and one.wheel not in wheels:
+            yield f"{one}: plugins.zip has no {one.wheel}; put it in --wheelhouse, or name another"
 
 
 def uv_command() -> str:
@@ -150,7 +163,7 @@ def _constraints(
         try:
             found.append(_constraint(address, version, wheels, dags))
         except (OSError, ValueError) as error:  # noqa: PERF203 - all that is wrong is told
-            problems.append(f"--constraint {address}: {error}")
+            problems.append(f"--constraint {shown(address)}: {error}")
     if problems:
         raise RequirementsError(problems)
     return found
@@ -164,7 +177,12 @@ def _constraint(address: str, version: MwaaVersion, wheels: Path | None, dags: P
         )
     given = os.environ.get(CONSTRAINTS_VARIABLE)
     if given and address == version.constraints_url:
-        return (Path(given) / f"{version.airflow}-constraints.txt").read_text()
+        try:
+            return (Path(given) / f"{version.airflow}-constraints.txt").read_text()
+        except OSError as error:
+            raise ValueError(
+                f"the variable {CONSTRAINTS_VARIABLE} names no such folder: {error}"
+            ) from error
     for place, folder in ((PLUGINS_FOLDER, wheels), (_DAGS_FOLDER, dags)):
         if folder and address.startswith(f"{place}/"):
             return (folder / address[len(place) + 1 :]).read_text()
@@ -175,9 +193,11 @@ def _constraint(address: str, version: MwaaVersion, wheels: Path | None, dags: P
     try:
         with urllib.request.urlopen(address, timeout=_FETCH_SECONDS) as answer:  # noqa: S310 - https
             return str(answer.read().decode())
-    except URLError as error:
+    except (HTTPException, URLError) as error:
+        # What other errors say may have the address's password in it.
+        reason = getattr(error, "reason", type(error).__name__)
         raise ValueError(
-            f"it can't be fetched ({error.reason}); where it can't be reached, name a folder that "
+            f"it can't be fetched ({reason}); where it can't be reached, name a folder that "
             f"has {version.airflow}-constraints.txt in the variable {CONSTRAINTS_VARIABLE}"
         ) from error
 
@@ -235,7 +255,7 @@ def _told(said: str, version: MwaaVersion) -> str:
     )
 
 
-def _read(text: str, version: MwaaVersion) -> Resolution:
+def _read(text: str, version: MwaaVersion, options: tuple[str, ...]) -> Resolution:
     packages: dict[str, str] = pins(text)
     addresses: dict[str, str] = {}
     for line in text.splitlines():
@@ -244,7 +264,7 @@ def _read(text: str, version: MwaaVersion) -> Resolution:
             file = unquote(found.url.partition("#")[0].rpartition("/")[2])
             packages[canonicalize_name(found.name)] = str(parse_wheel_filename(file)[1])
             addresses[canonicalize_name(found.name)] = found.url
-    return Resolution(version, packages, addresses)
+    return Resolution(version, packages, addresses, options)
 
 
 def _lines(packages: Mapping[str, str]) -> str:

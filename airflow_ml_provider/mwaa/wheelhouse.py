@@ -66,7 +66,8 @@ def wheel(file: Path, version: MwaaVersion) -> Wheel:
             f"(pip wheel --no-deps {file.name}), and put that here in its place"
         )
     if not file.is_file():
-        raise ValueError("there is no such file; give a wheel")
+        said = "it is a folder" if file.is_dir() else "there is no such file"
+        raise ValueError(f"{said}; give a wheel")
     try:
         name, number, _, tags = parse_wheel_filename(file.name)
     except InvalidWheelFilename as error:

@@ -233,3 +233,36 @@ def test_a_package_that_was_changed_is_refused(deploy, package, api):
     assert "extra.txt: it was added" in said
     assert "common.py: it is missing" in said
     assert api.updates == []
+
+
+@pytest.mark.parametrize("option", ["--poll-seconds", "--timeout-minutes"])
+@pytest.mark.parametrize("value", ["-1", "0", "nan", "inf"])
+def test_times_that_are_none(deploy, api, option, value):
+    with pytest.raises(SystemExit):
+        deploy(option, value)
+    assert api.updates == []
+
+
+def test_credentials_that_end_in_the_meantime(deploy, api, there):
+    def end():
+        api.environment["Name"] = "gone"
+
+    api.on_update = end
+    code, said = deploy()
+    assert code == 1
+    assert "The DAGs were not uploaded." in said
+    assert "dags/common.py" not in there()
+
+
+def test_a_startup_script_that_the_package_has_not_stays(deploy, api, package, signed):
+    (package / "startup.sh").write_text("export A=1\n")
+    signed(package)
+    deploy()
+    (package / "startup.sh").unlink()
+    (package / "dags" / "[old].py").write_text("")
+    signed(package)
+    code, said = deploy()
+    assert code == 0
+    assert re.search(r"startup\.sh.*stays.*the package has none", said)
+    # No style of the table's.
+    assert "dags/[old].py" in said.partition("uploaded")[0]

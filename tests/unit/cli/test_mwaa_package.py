@@ -112,3 +112,15 @@ def test_help(capsys):
             main(["mwaa", *options])
         assert caught.value.code == 0
         assert said in capsys.readouterr().out
+
+
+def test_the_text_of_requirements(packaged, tmp_path, capsys):
+    file = tmp_path / "r.txt"
+    file.write_text("\ufeffown\n", encoding="utf-8")
+    assert main([*ALWAYS, "--wheel", "a.whl", "--requirements", str(file)]) == 0
+    assert packaged[0][0].text == "own\n"
+    file.write_bytes(b"# \xe9\n")
+    assert main([*ALWAYS, "--wheel", "a.whl", "--requirements", str(file)]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"--requirements {file}: 'utf-8' codec can't decode")
+    assert said.endswith("save it as UTF-8\nNothing was written.\n")

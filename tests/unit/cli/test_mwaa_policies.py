@@ -35,3 +35,9 @@ def test_a_wrong_option_is_told(tmp_path):
     assert found.severity == "error"
     assert "tags must be a JSON object" in found.said
     assert found.mend == "mend the option airflow_ml_provider.tags"
+
+
+def test_what_only_looks_like_a_file(tmp_path):
+    (tmp_path / "folder.py").mkdir()
+    (tmp_path / ".#flow.py").symlink_to("an editor's lock")
+    assert folder_policies(tmp_path, OPTIONS, EXECUTION, "cn-north-1") == ({}, [])

@@ -69,6 +69,7 @@ def test_what_the_process_gets(python, dags, monkeypatch):
     assert told["OWN"] == "1"
     assert told["AIRFLOW__CORE__DAGS_FOLDER"] == str(dags)
     assert "AWS_SECRET_ACCESS_KEY" not in told
+    assert told["HOME"] == told["AIRFLOW_HOME"]
     assert "AIRFLOW__CORE__PARALLELISM" not in told
     assert not Path(told["AIRFLOW_HOME"]).exists()
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from zipfile import ZipFile
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import pytest
 
@@ -94,3 +94,42 @@ def test_a_file_that_can_not_be_read(tmp_path):
         (found,), _ = install_findings(file, VERSION, None, None)
         assert found.severity == "error"
         assert f"{file}: it can't be read" in found.said
+
+
+def test_an_archive_that_is_empty(requirements, make_wheel, tmp_path):
+    ZipFile(tmp_path / "plugins.zip", "w").close()
+    plugins = unpack(tmp_path / "plugins.zip", tmp_path / "plugins")
+    (_, found), _ = install_findings(requirements("boto3\n"), VERSION, plugins, None)
+    assert found.said.endswith("adds nothing")
+
+
+def test_an_archive_that_is_damaged_or_has_a_password(tmp_path):
+    file = tmp_path / "plugins.zip"
+    with ZipFile(file, "w", ZIP_DEFLATED) as archive:
+        archive.writestr("plugin.py", "x = 1\n" * 99)
+    whole = file.read_bytes()
+    damaged, locked = bytearray(whole), bytearray(whole)
+    damaged[39:45] = b"\xff" * 6
+    for flags in (6, whole.index(b"PK\x01\x02") + 8):
+        locked[flags] |= 1
+    for data in (damaged, locked):
+        file.write_bytes(data)
+        with pytest.raises(RequirementsError, match=r"plugins.zip: it can't be unpacked"):
+            unpack(file, tmp_path / "plugins")
+
+
+def test_a_wheel_that_is_not_in_the_archive(requirements, make_wheel):
+    wheels = make_wheel("own").parent
+    make_wheel("deep", "1.0", folder="links")
+    at = "file:///usr/local/airflow/plugins"
+    lines = [f"{one} @ {at}/{one}-1.0-py3-none-any.whl\n" for one in ("own", "deep")]
+    found, resolution = install_findings(requirements("".join(lines)), VERSION, wheels, None)
+    assert resolution is None
+    assert found[-1].severity == "error"
+    assert found[-1].said.endswith("deep==1.0: plugins.zip has no deep-1.0-py3-none-any.whl")
+
+
+def test_a_byte_order_mark(requirements, make_wheel):
+    wheels = make_wheel("own").parent
+    found, _ = install_findings(requirements("\ufeffown\n"), VERSION, wheels, None)
+    assert found[-1].said.endswith("installs 1 packages: own 1.0")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 
 import pytest
@@ -74,3 +75,20 @@ def test_what_can_not_be_installed(tmp_path, calls, monkeypatch):
     with pytest.raises(ImagePythonError, match="no wheel of pandas"):
         image_python(VERSION, tmp_path / "made")
     assert "UV_PYTHON_DOWNLOADS" not in os.environ
+
+
+def test_the_index_of_the_requirements(tmp_path, calls):
+    options = ("--extra-index-url https://example.com/simple",)
+    folder = tmp_path / "made"
+    image_python(VERSION, folder, Resolution(VERSION, {}, {}, options))
+    assert (folder / "requirements.txt").read_text().splitlines()[0] == options[0]
+    assert calls()
+
+
+def test_an_installation_that_takes_too_long(tmp_path, calls, monkeypatch):
+    def run(command, **options):
+        raise subprocess.TimeoutExpired(command, options["timeout"])
+
+    monkeypatch.setattr(subprocess, "run", run)
+    with pytest.raises(ImagePythonError, match="uv venv took longer than 900 s"):
+        image_python(VERSION, tmp_path / "made")

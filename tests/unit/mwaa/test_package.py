@@ -202,6 +202,10 @@ def test_a_folder_that_holds_something_else_is_left_alone(inputs, dags, tmp_path
         with pytest.raises(PackageError, match="it holds something else"):
             package(inputs, out)
     assert (dags / "flow.py").read_text() == "dag = 1\n"
+    # Web sites have one, too.
+    (dags / "manifest.json").write_text("{}")
+    with pytest.raises(PackageError, match="it holds something else"):
+        package(inputs, dags)
 
 
 def test_a_folder_among_the_dags(inputs, dags):
@@ -222,3 +226,42 @@ def test_a_failure_leaves_what_was_there(inputs, tmp_path, monkeypatch):
         package(replace(inputs, offline=True), out)
     assert {name: (out / name).read_bytes() for name in names(out)} == before
     assert not [one for one in tmp_path.iterdir() if one.name.startswith(".")]
+
+
+def test_files_that_can_not_be_packaged_are_not_passed_over(inputs, dags, tmp_path):
+    (dags / "linked").symlink_to(tmp_path)
+    (dags / "gone.py").symlink_to(tmp_path / "none.py")
+    (dags / ".#flow.py").symlink_to("an editor's lock")
+    (dags / "two\nlines.py").write_text("")
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "plugins" / "own-1.0-py3-none-any.whl").write_text("")
+    with pytest.raises(PackageError) as caught:
+        package(replace(inputs, plugins=tmp_path / "plugins"), tmp_path / "out")
+    gone, linked, lines, wheel = str(caught.value).splitlines()
+    assert gone.startswith(f"--dags {dags}: gone.py links to a folder, or to nothing")
+    assert linked.startswith(f"--dags {dags}: linked links to a folder, or to nothing")
+    assert lines.endswith(r"'two\nlines.py' has characters that can't be packaged; rename it")
+    assert wheel.startswith(f"--plugins {tmp_path}/plugins/own-1.0-py3-none-any.whl: put wheels")
+
+
+def test_names_in_any_language(inputs, dags, tmp_path):
+    (dags / "día ☃.py").write_text("")
+    package(inputs, tmp_path / "out")
+    assert "día ☃.py" in read_package(tmp_path / "out").dags
+
+
+def test_a_folder_without_dags(inputs, tmp_path):
+    (tmp_path / "empty" / "__pycache__").mkdir(parents=True)
+    (tmp_path / "empty" / "__pycache__" / "flow.pyc").write_text("")
+    with pytest.raises(PackageError, match="it is no folder with files in it"):
+        package(replace(inputs, dags=tmp_path / "empty"), tmp_path / "out")
+
+
+def test_a_place_that_can_not_be_written_to(inputs, dags, monkeypatch, tmp_path):
+    file = dags / "flow.py"
+    with pytest.raises(PackageError, match=f"{file} is no folder that can be written to"):
+        package(inputs, file / "deep" / "out")
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(PackageError, match=f"{tmp_path} is no folder that can be written to"):
+        package(inputs, tmp_path / "deep" / "out")
+    assert not (tmp_path / "deep").exists()

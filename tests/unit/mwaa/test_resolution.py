@@ -125,7 +125,9 @@ def test_constraints_beside_the_dags_and_the_plugins(make_wheel, dags):
 
 def test_constraints_that_can_not_be_read(monkeypatch, tmp_path):
     monkeypatch.setenv("MWAA_CONSTRAINTS", str(tmp_path / "none"))
-    with pytest.raises(RequirementsError, match=r"No such file.*3\.3\.1-constraints\.txt"):
+    with pytest.raises(
+        RequirementsError, match=r"MWAA_CONSTRAINTS .*No such file.*3\.3\.1-constraints"
+    ):
         resolve("a\n", VERSION)
     monkeypatch.delenv("MWAA_CONSTRAINTS")
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
@@ -142,3 +144,24 @@ def test_no_uv(monkeypatch, tmp_path):
     Path(tmp_path / "uv").chmod(0o755)
     with pytest.raises(RequirementsError, match=r"uv could not resolve requirements\.txt:\nit br"):
         resolve("a\n", VERSION)
+
+
+def test_an_address_that_is_none():
+    with pytest.raises(RequirementsError, match="it can't be fetched"):
+        resolve('-c "https://exa mple.org/c.txt"\na\n', VERSION)
+
+
+def test_where_packages_come_from_is_kept(make_wheel):
+    elsewhere = make_wheel("own", folder="elsewhere").parent
+    found = resolve(f"--find-links {elsewhere}\nown\n", VERSION, index=False)
+    assert found.options == (f"--find-links {elsewhere}",)
+
+
+def test_no_passwords_in_messages():
+    text = "--index-url\nown 1 https://me:secret@host/own\n"
+    constraints = "-c https://me:secret@host/constraints-3.0.6/constraints-3.12.txt x\n"
+    for one in (text, f"{constraints}-c http://me:secret@host\nown @ https://me:secret@host/a.whl"):
+        with pytest.raises(RequirementsError) as caught:
+            resolve(one, VERSION)
+        assert "***@host" in str(caught.value)
+        assert "secret" not in str(caught.value)

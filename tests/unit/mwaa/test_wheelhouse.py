@@ -6,7 +6,7 @@ import pytest
 
 from airflow_ml_provider.mwaa.requirements import RequirementsError
 from airflow_ml_provider.mwaa.versions import VERSIONS
-from airflow_ml_provider.mwaa.wheelhouse import build, download, platforms, wheels
+from airflow_ml_provider.mwaa.wheelhouse import build, download, platforms, wheel, wheels
 
 VERSION = VERSIONS["3.3.1"]
 
@@ -85,3 +85,8 @@ def test_no_pip(monkeypatch, tmp_path):
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: answer)
     with pytest.raises(RequirementsError, match=r"airflow-ml-provider\[mwaa\].* brings it"):
         build(tmp_path, tmp_path)
+
+
+def test_a_folder_is_no_wheel(tmp_path):
+    with pytest.raises(ValueError, match="it is a folder; give a wheel"):
+        wheel(tmp_path, VERSION)
