@@ -55,7 +55,8 @@ test: $(READY)  ## pass the tests
 	@$(BIN)/coverage run -m pytest -q tests/unit/pipeline tests/unit/plan tests/unit/jobs tests/unit/sql \
 	  tests/unit/targets
 	@$(BIN)/coverage report
-	$(PYTEST) -n 2 tests/unit tests/contract tests/golden tests/matrix
+	$(PYTEST) -n 2 tests/unit tests/contract tests/golden tests/matrix \
+	  tests/compose/test_entrypoint.py tests/compose/test_file.py tests/compose/test_preflight.py
 
 lint: $(READY)  ## ruff, mypy, import-linter, codespell
 	$(BIN)/ruff format --check .

@@ -1,7 +1,7 @@
-#!/bin/sh
+#!/bin/bash
 # Start one part of the stack: aws, init, warehouse, or a command of airflow.
 set -eu
-cd /opt/airflow-ml
+scripts=/opt/airflow-ml/docker
 
 # Compose can't leave a variable out, and an empty one is no "not set" to boto3.
 for name in $(env | sed -n 's/^\(AWS_[A-Z0-9_]*\)=$/\1/p'); do
@@ -26,7 +26,7 @@ case "$1" in
     ;;
   warehouse)
     check_memory
-    exec python docker/warehouse.py
+    exec python "$scripts/warehouse.py"
     ;;
   init)
     check_memory
@@ -34,6 +34,6 @@ case "$1" in
     ;;
 esac
 if [ -d /opt/mwaa ]; then
-  . docker/mwaa.sh
+  . "$scripts/mwaa.sh"
 fi
 exec airflow "$@"

@@ -27,7 +27,8 @@ RUN case "$MWAA_VERSION" in \
     && chown -R airflow:0 /opt/venv /opt/airflow /usr/local/airflow /home/airflow \
     && chmod -R g=u /opt/venv /opt/airflow /usr/local/airflow /home/airflow
 
-WORKDIR /opt/airflow-ml
-COPY docker docker
+# Not where the checkout's package is mounted: Python would find it before the installed one.
+WORKDIR /usr/local/airflow
+COPY docker /opt/airflow-ml/docker
 USER airflow
 ENTRYPOINT ["/opt/airflow-ml/docker/entrypoint.sh"]

@@ -14,7 +14,10 @@ if [ -f "$package/plugins.zip" ]; then
 fi
 if [ -f "$package/startup.sh" ]; then
   export MWAA_AIRFLOW_COMPONENT="$1"
-  . "$package/startup.sh"
+  # In a shell of its own, as it may exit; what it exports stays.
+  variables=$(mktemp)
+  bash -c 'trap "export -p >$1" EXIT; . "$2"' bash "$variables" "$package/startup.sh"
+  . "$variables"
 fi
 # A file that names no constraints gets those of its Airflow.
 more=

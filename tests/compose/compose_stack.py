@@ -7,6 +7,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -99,6 +100,11 @@ class Stack:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.ui_port}"
 
+    @property
+    def environment(self) -> dict[str, str]:
+        ports = {"UI_PORT": str(self.ui_port), "AWS_PORT": str(self.aws_port)}
+        return {**os.environ, **self.images, **ports}
+
     def copy(self) -> None:
         """Copy the repository's parts to the folder."""
         for name in PARTS:
@@ -116,11 +122,10 @@ class Stack:
             *(("--env-file", self.env_file) if self.env_file else ()),
             *arguments,
         ]
-        own = {"UI_PORT": str(self.ui_port), "AWS_PORT": str(self.aws_port)}
         done = subprocess.run(
             command,
             cwd=self.folder,
-            env={**os.environ, **self.images, **own},
+            env=self.environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -244,11 +249,17 @@ def until(holds: Callable[[], Any], what: Any, seconds: float) -> None:
 def started(stack: Stack, *services: str) -> Iterator[Stack]:
     """Build a stack, start it until the services are healthy, and take it down in the end."""
     stack.copy()
+    preflight = [sys.executable, stack.folder / "docker/preflight.py"]
+    subprocess.run(preflight, env=stack.environment, check=True)
     RUNNING.append(stack)
     try:
         stack.compose("build")
         stack.up(*services)
         yield stack
+    except BaseException:
+        # Before they are gone.
+        sys.stdout.write(stack.logs())
+        raise
     finally:
         stack.down()
         RUNNING.remove(stack)

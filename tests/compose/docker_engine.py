@@ -15,6 +15,12 @@ if TYPE_CHECKING:
 
 START_SECONDS = 60.0
 STOP_SECONDS = 60.0
+PACKAGES = {
+    "dockerd": "docker.io",
+    "docker-compose": "docker-compose",
+    "debootstrap": "debootstrap",
+    "chromium": "chromium",
+}
 
 
 class EngineError(Exception):
@@ -27,16 +33,12 @@ def engine(folder: Path) -> Iterator[None]:
     if answers():
         yield
         return
+    _install()
     dockerd = shutil.which("dockerd")
-    if shutil.which("docker") is None or dockerd is None:
-        raise EngineError(
-            "there is no Docker; mend: apt-get install docker.io docker-compose debootstrap"
-        )
-    if os.geteuid() != 0:
-        raise EngineError("no Docker engine answers; mend: sudo systemctl start docker")
+    if dockerd is None or os.geteuid() != 0:
+        raise EngineError("no Docker engine answers; mend: install Docker, and start it")
     log = folder / "dockerd.log"
-    command = [dockerd, "--pidfile", folder / "dockerd.pid", "--exec-root", folder / "dockerd"]
-    with log.open("wb") as output, subprocess.Popen(command, stdout=output, stderr=output) as own:
+    with log.open("wb") as output, subprocess.Popen([dockerd], stdout=output, stderr=output) as own:
         try:
             deadline = time.monotonic() + START_SECONDS
             while not answers():
@@ -48,6 +50,19 @@ def engine(folder: Path) -> Iterator[None]:
         finally:
             own.terminate()
             own.wait(STOP_SECONDS)
+
+
+def _install() -> None:
+    """Install Debian's packages of the commands that are missing, where one may."""
+    missing = [name for command, name in PACKAGES.items() if shutil.which(command) is None]
+    if missing and os.geteuid() == 0 and shutil.which("apt-get"):
+        for arguments in (("update",), ("install", "--yes", "--no-install-recommends", *missing)):
+            subprocess.run(
+                ["apt-get", "-q", *arguments],
+                env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
+                check=True,
+                stdout=subprocess.DEVNULL,
+            )
 
 
 def answers() -> bool:

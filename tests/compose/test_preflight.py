@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import subprocess
 import sys
@@ -11,7 +10,6 @@ from pathlib import Path
 import pytest
 
 DOCKER = Path(__file__).parents[2] / "docker"
-ENTRYPOINT = DOCKER / "entrypoint.sh"
 GIB = 2**30
 
 
@@ -90,20 +88,3 @@ def test_all_problems_are_named_at_once(commands, preflight):
         f"it, or choose another one: UI_PORT={port + 1} docker-compose up\n"
         "preflight: AWS_PORT=many is no port; give one of 1 to 65535\n"
     )
-
-
-def test_the_first_container_names_too_little_memory(tmp_path):
-    """Who has not run the preflight learns it before the databases are made."""
-    meminfo = tmp_path / "meminfo"
-    meminfo.write_text("MemTotal:        2048000 kB\nMemFree:          100000 kB\n")
-    lines = ENTRYPOINT.read_text().replace("/opt/airflow-ml", str(DOCKER.parent))
-    for part in ("init", "warehouse"):
-        done = subprocess.run(
-            ["sh", "-c", lines, "sh", part],
-            env={**os.environ, "MEMINFO": str(meminfo)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 1
-        assert "Docker has 2000 MiB of memory, and the stack needs 3584. Give it" in done.stderr

@@ -13,8 +13,6 @@ RESTART_SECONDS = 120
 LIMIT_GIB = 4.0
 ONE_SHOT = ("init", "warehouse")
 NEW_DAG = """
-from datetime import datetime, timezone
-
 from airflow_ml_provider.factories import pipeline_dag
 from airflow_ml_provider.pipeline import AwsCall, Pipeline
 
