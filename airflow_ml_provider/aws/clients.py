@@ -5,10 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from botocore.config import Config
+from botocore.exceptions import NoRegionError
 
 from airflow_ml_provider import __version__
 
 MAX_ATTEMPTS = 5
+
+
+class UnknownRegionError(NoRegionError):  # type: ignore[misc] # botocore has no types
+    """botocore's error, with its mend."""
+
+    fmt = "no AWS region is configured; give --region, or set the variable AWS_DEFAULT_REGION"
 
 
 def config() -> Config:
@@ -39,8 +46,13 @@ def client(service: str, region: str | None = None, *, endpoint_url: str | None 
 
     The shared default session of boto3 must not be used from several threads at once:
     https://docs.aws.amazon.com/boto3/latest/guide/session.html
+
+    :raises UnknownRegionError: neither this call nor the environment names a region.
     """
     import boto3
 
     session = boto3.session.Session(region_name=region)
-    return session.client(service, endpoint_url=endpoint_url, config=config())
+    try:
+        return session.client(service, endpoint_url=endpoint_url, config=config())
+    except NoRegionError as error:
+        raise UnknownRegionError from error

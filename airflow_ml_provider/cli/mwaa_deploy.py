@@ -134,6 +134,13 @@ def _updated(
             poll_seconds=args.poll_seconds,
             tell=lambda status: print(f"{before.name} is {status}", flush=True),
         )
+    except KeyboardInterrupt:
+        print(
+            f"The update of {before.name} goes on; the DAGs were not uploaded. Deploy again once "
+            f"it is AVAILABLE. {hint}",
+            file=sys.stderr,
+        )
+        return False
     except (BotoCoreError, ClientError, MwaaError) as error:
         print(f"{error}\nThe DAGs were not uploaded. {hint}", file=sys.stderr)
         return False

@@ -28,7 +28,7 @@ _NEEDS_DATABASE = re.compile(
 )
 _FRAME = re.compile(r'File "([^"]+)", line (\d+)')
 # They would lead away from this machine.
-_LEFT_OUT = ("celery", "database", "logging", "metrics", "secrets")
+_LEFT_OUT = re.compile("AIRFLOW__(CELERY|DATABASE|LOGGING|METRICS|SECRETS)__")
 
 
 @dataclass(frozen=True)
@@ -50,9 +50,7 @@ def variables(version: MwaaVersion, options: Mapping[str, str]) -> dict[str, str
     return {
         "AIRFLOW__{}__{}".format(*name.upper().split(".", 1)): value
         for name, value in options.items()
-        if "." in name
-        and name.lower() not in version.forced
-        and name.lower().partition(".")[0] not in _LEFT_OUT
+        if "." in name and name.lower() not in version.forced
     }
 
 
@@ -74,7 +72,7 @@ def import_dags(
             "AWS_EC2_METADATA_DISABLED": "true",
             # Where boto3 would look for credentials.
             "HOME": home,
-            **settings,
+            **{name: value for name, value in settings.items() if not _LEFT_OUT.match(name)},
             "AIRFLOW_HOME": home,
             "AIRFLOW__CORE__DAGS_FOLDER": str(folder.absolute()),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",

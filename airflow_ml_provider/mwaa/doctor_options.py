@@ -60,7 +60,8 @@ def option_findings(version: MwaaVersion, options: Mapping[str, str]) -> Iterato
         elif name.lower() in version.forced:
             said = f"{name} has no effect: MWAA makes it {version.forced[name.lower()]}"
             found.append(Finding(OPTIONS, WARNING, said, "remove it from the environment"))
-    yield from found or [Finding(OPTIONS, GOOD, f"all {len(options)} options have an effect")]
+    said = f"all {len(options)} options have an effect" if options else "no option is set"
+    yield from found or [Finding(OPTIONS, GOOD, said)]
 
 
 def startup_findings(

@@ -182,8 +182,12 @@ def _option(line: str) -> tuple[str, str]:
             "this option is not understood here; "
             f"there are --constraint, --no-index, {', '.join(sorted(_KEPT))}"
         )
+    if any(one.startswith("-") for one in values):
+        raise ValueError("write each option in a line of its own")
     if bool(value) == (name == "--no-index"):
         raise ValueError("it takes no value" if value else "it must have a value")
+    if name == "--find-links" and "://" not in value and value.rstrip("/") != PLUGINS_FOLDER:
+        raise ValueError(f"MWAA has {PLUGINS_FOLDER} alone, where the wheels of --wheelhouse lie")
     return name, value
 
 

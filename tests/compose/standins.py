@@ -85,15 +85,16 @@ def _import(name: str) -> None:
         )
         shutil.copy(BUNDLE, root / BUNDLE.lstrip("/"))
         subprocess.run(["chroot", root, "apt-get", "clean"], check=True)
-        tar = subprocess.Popen(["tar", "-C", root, "-c", "."], stdout=subprocess.PIPE)
+        tar = ["tar", "-C", root, "-c", "."]
         environment = f"ENV PIP_CERT={BUNDLE} SSL_CERT_FILE={BUNDLE}"
-        subprocess.run(
-            ["docker", "import", "--change", environment, "-", name],
-            stdin=tar.stdout,
-            stdout=subprocess.DEVNULL,
-            check=True,
-        )
-        if tar.wait():
+        with subprocess.Popen(tar, stdout=subprocess.PIPE) as packed:
+            subprocess.run(
+                ["docker", "import", "--change", environment, "-", name],
+                stdin=packed.stdout,
+                stdout=subprocess.DEVNULL,
+                check=True,
+            )
+        if packed.returncode:
             raise RuntimeError("tar failed")
 
 

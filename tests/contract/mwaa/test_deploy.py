@@ -8,6 +8,7 @@ import time
 import pytest
 
 from airflow_ml_provider.cli import main
+from airflow_ml_provider.mwaa import environment
 
 TO = ["--environment", "production", "--poll-seconds", "0.01"]
 
@@ -119,6 +120,25 @@ def test_an_update_that_takes_too_long(deploy, api):
     assert code == 1
     assert "--timeout-minutes" in said
     assert len(api.updates) == 1
+
+
+def test_one_who_does_not_wait_gets_the_dags_at_once(deploy, there, api):
+    code, said = deploy("--no-wait")
+    assert code == 0
+    assert "dags/common.py" in there()
+    assert "production is" not in said
+    assert len(api.updates) == 1
+
+
+def test_one_who_gives_up_the_wait_learns_what_goes_on(deploy, there, api, monkeypatch):
+    def interrupted(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(environment.wait.__kwdefaults__, "sleep", interrupted)
+    code, said = deploy()
+    assert code == 1
+    assert "The update of production goes on; the DAGs were not uploaded." in said
+    assert [*there()] == ["plugins.zip", "requirements.txt"]
 
 
 def test_an_installation_that_failed_is_seen_in_the_logs(deploy, api, client, there):

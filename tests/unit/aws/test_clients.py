@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import pytest
+
 from airflow_ml_provider import __version__
-from airflow_ml_provider.aws.clients import client, config
+from airflow_ml_provider.aws.clients import UnknownRegionError, client, config
 from airflow_ml_provider.aws.reports import metric
 
 
@@ -14,6 +16,13 @@ def test_a_client_has_bounded_waits_and_our_name(monkeypatch):
     assert settings.retries["mode"] == "standard"
     assert settings.read_timeout == config().read_timeout == 60
     assert f"airflow-ml-provider/{__version__}" in settings.user_agent_extra
+
+
+def test_a_missing_region_is_named_with_its_mend(monkeypatch, tmp_path):
+    monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    with pytest.raises(UnknownRegionError, match="set the variable AWS_DEFAULT"):
+        client("glue")
 
 
 def test_reports_are_at_hand():

@@ -45,8 +45,6 @@ def test_options_as_variables():
         "airflow_ml_provider.root": "s3://lake",
         "core.parallelism": "5",
         "core.executor": "LocalExecutor",
-        "secrets.backend": "elsewhere",
-        "database.load_default_connections": "True",
         "wrong": "1",
     }
     assert variables(VERSION, options) == {
@@ -63,10 +61,11 @@ def test_what_the_process_gets(python, dags, monkeypatch):
         "found = {'airflow': '3.3.1', 'python': '3.12.1', 'dags': [], 'errors': {'said': told}}\n"
         "open(sys.argv[-1], 'w').write(json.dumps(found))"
     )
-    found = import_dags(interpreter, dags, {"OWN": "1"})
+    found = import_dags(interpreter, dags, {"OWN": "1", "AIRFLOW__SECRETS__BACKEND": "elsewhere"})
     told = json.loads(found.errors["said"])
     assert told["arguments"][:3] == ["-IB", dag_imports.__file__, str(dags)]
     assert told["OWN"] == "1"
+    assert "AIRFLOW__SECRETS__BACKEND" not in told
     assert told["AIRFLOW__CORE__DAGS_FOLDER"] == str(dags)
     assert "AWS_SECRET_ACCESS_KEY" not in told
     assert told["HOME"] == told["AIRFLOW_HOME"]

@@ -48,7 +48,9 @@ def test_options_that_have_no_effect():
 
 def test_options_that_have_one():
     options = {"airflow_ml_provider.root": "s3://lake"}
-    assert [one.severity for one in option_findings(VERSION, options)] == ["good"]
+    found = [(one.severity, one.said) for one in option_findings(VERSION, options)]
+    assert found == [("good", "all 1 options have an effect")]
+    assert [one.said for one in option_findings(VERSION, {})] == ["no option is set"]
 
 
 @pytest.mark.parametrize(

@@ -131,7 +131,7 @@ def test_what_a_marker_leaves_out(inputs, tmp_path):
 
 def test_what_is_missing_is_downloaded(inputs, make_wheel, tmp_path):
     links = make_wheel("far", "3.0", folder="links", needs=["deep"]).parent
-    text = f"--find-links {links}\n--no-index\n{TEXT}far\n"
+    text = f"--find-links {links.as_uri()}\n--no-index\n{TEXT}far\n"
     made = package(replace(inputs, text=text, offline=True), tmp_path / "out")
     assert "far-3.0-py3-none-any.whl" in made.wheels
     assert "deep-1.0-py3-none-any.whl" in made.wheels

@@ -75,6 +75,7 @@ def test_all_that_is_wrong_is_told():
         "-r other.txt\n--editable .\nfoo bar\nx @ git+https://example.com/x.git\n"
         "https://example.com/far-1-py3-none-any.whl\nx-1.whl\n"
         "a --hash=sha256:1\n--pre\n--no-index yes\n--index-url\nb\nB==1\n"
+        "-i https://a.example.com --extra-index-url https://b.example.com\n-f wheels\n"
     )
     with pytest.raises(RequirementsError) as caught:
         parse(text)
@@ -89,6 +90,8 @@ def test_all_that_is_wrong_is_told():
         "line 8: --pre: this option is not understood here",
         "line 9: --no-index yes: it takes no value",
         "line 10: --index-url: it must have a value",
+        "line 13: -i https://a.example.com --extra-index-url https://b.example.com: write each",
+        "line 14: -f wheels: MWAA has /usr/local/airflow/plugins alone",
         "line 12: B==1: line 11 has it too",
     ]
     assert len(caught.value.problems) == len(starts)

@@ -79,7 +79,7 @@ def test_extras_of_what_the_image_has(make_wheel):
     # Given another source than the stubs, it is looked up there.
     real = make_wheel("boto3", "1.43.56", folder="links", extras={"crt": ["awscrt"]}).parent
     make_wheel("awscrt", folder="links")
-    found = resolve(f"--find-links {real}\nown\n", VERSION, wheels=house)
+    found = resolve(f"--find-links {real.as_uri()}\nown\n", VERSION, wheels=house)
     assert found.added == {"own": "1.0", "awscrt": "1.0"}
 
 
@@ -98,7 +98,7 @@ def test_an_extra_that_is_not_there(make_wheel):
 def test_a_package_with_a_wheel_comes_from_nowhere_else(make_wheel):
     house = make_wheel("own", "1.0").parent
     elsewhere = make_wheel("own", "9.0", folder="elsewhere").parent
-    found = resolve(f"--find-links {elsewhere}\nown\n", VERSION, wheels=house)
+    found = resolve(f"--find-links {elsewhere.as_uri()}\nown\n", VERSION, wheels=house)
     assert found.added == {"own": "1.0"}
 
 
@@ -153,8 +153,8 @@ def test_an_address_that_is_none():
 
 def test_where_packages_come_from_is_kept(make_wheel):
     elsewhere = make_wheel("own", folder="elsewhere").parent
-    found = resolve(f"--find-links {elsewhere}\nown\n", VERSION, index=False)
-    assert found.options == (f"--find-links {elsewhere}",)
+    found = resolve(f"--find-links {elsewhere.as_uri()}\nown\n", VERSION, index=False)
+    assert found.options == (f"--find-links {elsewhere.as_uri()}",)
 
 
 def test_no_passwords_in_messages():
