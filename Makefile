@@ -72,6 +72,8 @@ format: $(READY)  ## let ruff write the code as it wants it
 e2e: $(READY)  ## really run the example DAGs and the stock operators
 	$(PYTEST) tests/e2e
 
+# The other Compose, where both are there: make e2e-compose COMPOSE='docker compose'
+export COMPOSE ?=
 e2e-compose: $(READY)  ## really run docker-compose.yaml (Docker, or root on Debian, which installs it)
 	$(PYTEST) -s tests/compose
 

@@ -41,6 +41,12 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
+def compose() -> str:
+    """Give the command of Compose: the variable's, or the older one, as preflight.py does."""
+    found = "docker-compose" if shutil.which("docker-compose") else "docker compose"
+    return os.environ.get("COMPOSE") or found
+
+
 @dataclass(frozen=True)
 class Run:
     """A DAG run."""
@@ -117,7 +123,7 @@ class Stack:
     def compose(self, *arguments: str, check: bool = True) -> str:
         """Run Compose in the folder and give what it prints."""
         command = [
-            *(["docker-compose"] if shutil.which("docker-compose") else ["docker", "compose"]),
+            *compose().split(),
             *("--project-name", self.project),
             *(("--env-file", self.env_file) if self.env_file else ()),
             *arguments,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import standins
-from compose_stack import REPOSITORY, RUNNING
+from compose_stack import REPOSITORY, RUNNING, compose
 from docker_engine import engine
 from rich.console import Console
 from rich.table import Table
@@ -53,7 +53,7 @@ def pytest_runtest_makereport(item, call):
 def pytest_terminal_summary(terminalreporter):
     if not RESULTS:
         return
-    table = Table("check", "seen", title="docker-compose")
+    table = Table("check", "seen", title=compose())
     for name, text in RESULTS:
         table.add_row(name.removeprefix("test_").replace("_", " "), text)
     terminalreporter.write_line("")
