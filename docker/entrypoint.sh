@@ -1,19 +1,16 @@
 #!/bin/bash
 # Start one part of the stack: aws, init, warehouse, or a command of airflow.
 set -eu
+# Another user of the group may use the volumes after this one.
+umask 002
 scripts=/opt/airflow-ml/docker
-
-# Compose can't leave a variable out, and an empty one is no "not set" to boto3.
-for name in $(env | sed -n 's/^\(AWS_[A-Z0-9_]*\)=$/\1/p'); do
-  unset "$name"
-done
 
 check_memory() {
   # A container sees its whole machine there, in KiB.
   memory=$(awk '/^MemTotal:/ {print int($2 / 1024)}' "${MEMINFO:-/proc/meminfo}")
   if [ "$memory" -lt 3584 ]; then
     echo "Docker has $memory MiB of memory, and the stack needs 3584. Give it more (Docker Desktop:" \
-      "Settings, Resources, Memory), then start again. Nothing was changed." >&2
+      "Settings, Resources, Memory), then start again." >&2
     exit 1
   fi
 }
@@ -31,6 +28,13 @@ case "$1" in
   init)
     check_memory
     exec airflow db migrate
+    ;;
+  celery)
+    if [ "$AIRFLOW__CORE__EXECUTOR" != CeleryExecutor ]; then
+      echo "A profile alone leaves the LocalExecutor, and this worker nothing to do. Start it by:" \
+        "docker-compose --env-file docker/celery.env up (or docker/mwaa.env)" >&2
+      exit 1
+    fi
     ;;
 esac
 if [ -d /opt/mwaa ]; then

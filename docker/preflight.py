@@ -6,13 +6,16 @@ variables UI_PORT and AWS_PORT, as docker-compose.yaml does.
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import shutil
 import socket
 import subprocess
 import sys
 
 MEMORY_GIB = 3.5
+COMPOSE = [1, 29]
 HOST = "127.0.0.1"
 PORTS = {"UI_PORT": 8080, "AWS_PORT": 4566}
 ANSWER_SECONDS = 30
@@ -24,9 +27,11 @@ _NO_ENGINE = (
 
 def compose() -> list[str] | None:
     """Give the command of Compose that this machine has, the old one first."""
-    if shutil.which("docker-compose"):
-        return ["docker-compose"]
-    return ["docker", "compose"] if _output("docker", "compose", "version") else None
+    for command in (["docker-compose"], ["docker", "compose"]):
+        numbers = re.findall(r"\d+", _output(*command, "version", "--short"))
+        if [int(number) for number in numbers[:2]] >= COMPOSE:
+            return command
+    return None
 
 
 def engine_problems() -> list[str]:
@@ -44,7 +49,7 @@ def engine_problems() -> list[str]:
             "(Docker Desktop: Settings, Resources, Memory)"
         )
     if compose() is None:
-        problems.append("there is no Compose; install docker-compose 1.29 or the plugin (v2)")
+        problems.append("there is no Compose of 1.29 or newer; install Docker's plugin (v2)")
     return problems
 
 
@@ -54,17 +59,31 @@ def port_problems() -> list[str]:
     for name, default in PORTS.items():
         given = os.environ.get(name) or str(default)
         try:
-            with socket.socket() as listener:
-                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                listener.bind((HOST, int(given)))
+            said = _obstacle(int(given))
         except (ValueError, OverflowError):
             problems.append(f"{name}={given} is no port; give one of 1 to 65535")
-        except OSError as error:
-            problems.append(
-                f"port {given} on {HOST} can't be had ({error.strerror}); end what uses it, or "
-                f"choose another one: {name}={int(given) + 1} docker-compose up"
-            )
+        else:
+            if said:
+                problems.append(
+                    f"port {given} on {HOST} can't be had ({said}); end what uses it, or "
+                    f"choose another one: {name}={int(given) + 1} docker-compose up"
+                )
     return problems
+
+
+def _obstacle(port: int) -> str:
+    """Say why nothing can listen on a port; nothing if it can."""
+    with socket.socket() as caller:
+        # Beside what listens on all addresses macOS lets another one bind.
+        if caller.connect_ex((HOST, port)) == 0:
+            return os.strerror(errno.EADDRINUSE)
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((HOST, port))
+        except OSError as error:
+            return error.strerror or str(error)
+    return ""
 
 
 def main() -> int:

@@ -52,13 +52,12 @@ def test_enough_memory_lets_the_database_be_made(start, tmp_path):
     assert start("init", MEMINFO=str(meminfo)).stdout.startswith("airflow db migrate\n")
 
 
-def test_an_empty_variable_of_aws_is_no_variable(start):
-    """So that real AWS is reached, and by a profile where one is named."""
-    done = start("scheduler", AWS_ENDPOINT_URL="", AWS_ACCESS_KEY_ID="", AWS_PROFILE="mine")
-    assert done.returncode == 0, done.stderr
-    lines = done.stdout.splitlines()
-    assert lines[0] == "airflow scheduler"
-    assert [line for line in lines if line.startswith("AWS_")] == ["AWS_PROFILE=mine"]
+def test_a_worker_needs_its_executor(start):
+    done = start("celery", AIRFLOW__CORE__EXECUTOR="LocalExecutor")
+    assert done.returncode == 1
+    assert "docker-compose --env-file docker/celery.env up" in done.stderr
+    done = start("celery", AIRFLOW__CORE__EXECUTOR="CeleryExecutor")
+    assert done.stdout.startswith("airflow celery\n")
 
 
 @pytest.fixture

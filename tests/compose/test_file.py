@@ -41,13 +41,24 @@ def test_the_limits_of_what_starts_by_itself_are_below_4_gb():
     assert sum(int(limit[:-1]) * UNITS[limit[-1]] for limit in limits) < 4e9
 
 
+def test_each_image_is_built_by_one_service_before_its_users():
+    """Compose v2 builds at the same time, and then no two may give one name; 1.29 goes by order."""
+    builders = {one["image"]: name for name, one in SERVICES.items() if "build" in one}
+    assert len(builders) == sum("build" in one for one in SERVICES.values()) == 2
+    for name, one in SERVICES.items():
+        builder = builders.get(one["image"], name)
+        assert builder == name or builder in one["depends_on"]
+
+
 def test_nothing_is_privileged():
     assert not re.search(r"privileged|cap_add|network_mode|pid:|docker\.sock", TEXT)
 
 
 def test_sources_and_profiles_are_mounted_read_only():
-    mounts = [filled(mount) for mount in SERVICES["scheduler"]["volumes"]]
+    volumes = SERVICES["scheduler"]["volumes"]
+    mounts = [mount for mount in volumes if isinstance(mount, str)]
     assert {mount for mount in mounts if not mount.endswith(":ro")} == {"logs:/opt/airflow/logs"}
+    assert all(mount["read_only"] for mount in volumes if mount not in mounts)
     assert "./dags:/opt/airflow-ml/dags:ro" in mounts
     assert "./airflow_ml_provider:/opt/airflow-ml/airflow_ml_provider:ro" in mounts
 

@@ -51,12 +51,13 @@ def free_ports():
 
 def test_a_machine_that_has_all_is_told_the_command(commands, preflight):
     commands("docker", f"echo {8 * GIB}")
-    commands("docker-compose", "exit 0")
+    commands("docker-compose", "echo 1.29.2")
     assert preflight() == (0, "The stack can start: docker-compose up\n")
 
 
-def test_the_plugin_is_a_compose_too(commands, preflight):
-    commands("docker", f"echo {8 * GIB}")
+def test_an_old_compose_yields_to_the_plugin(commands, preflight):
+    commands("docker-compose", "echo 1.25.0")
+    commands("docker", f'if [ "$1" = info ]; then echo {8 * GIB}; else echo v2.40.3; fi')
     assert preflight() == (0, "The stack can start: docker compose up\n")
 
 
@@ -83,7 +84,7 @@ def test_all_problems_are_named_at_once(commands, preflight):
     assert said == (
         "preflight: Docker has 1.0 GiB of memory, and the stack needs 3.5; give it more "
         "(Docker Desktop: Settings, Resources, Memory)\n"
-        "preflight: there is no Compose; install docker-compose 1.29 or the plugin (v2)\n"
+        "preflight: there is no Compose of 1.29 or newer; install Docker's plugin (v2)\n"
         f"preflight: port {port} on 127.0.0.1 can't be had (Address already in use); end what uses "
         f"it, or choose another one: UI_PORT={port + 1} docker-compose up\n"
         "preflight: AWS_PORT=many is no port; give one of 1 to 65535\n"

@@ -65,15 +65,19 @@ def test_real_aws_gets_the_profiles_and_no_local_aws(images, tmp_path_factory, s
         *("run", "--rm", "--no-deps", "-T", "--entrypoint", "sh", "scheduler", "-c"),
         "cat ~/.aws/config; env; touch ~/.aws/config || echo read-only",
     )
-    stack.down()
+    try:
+        stack.compose("up", "--detach", "warehouse", "aws")
+        assert not stack.container("aws")
+    finally:
+        stack.down()
     assert "region = eu-west-1" in seen
     lines = seen.splitlines()
     assert "AWS_PROFILE=default" in lines
-    # The entry point takes empty ones for none.
+    # To boto3 empty ones are none.
     assert "AWS_ENDPOINT_URL=" in lines
     assert "AWS_ACCESS_KEY_ID=" in lines
     assert "read-only" in seen
-    saw("~/.aws mounted read-only")
+    saw("~/.aws mounted read-only, no local AWS")
 
 
 def test_every_env_file_is_tried():
