@@ -28,6 +28,7 @@ PARTS = (
     *("docker-compose.yaml", "docker", ".dockerignore", "dags", "airflow_ml_provider"),
     *("pyproject.toml", "constraints.txt", "README.md", "LICENSE"),
 )
+IMAGE = "airflow-ml-provider"
 START_SECONDS = 600.0
 RUN_SECONDS = 600.0
 LOG_LINES = 60
@@ -253,13 +254,18 @@ def until(holds: Callable[[], Any], what: Any, seconds: float) -> None:
 
 @contextmanager
 def started(stack: Stack, *services: str) -> Iterator[Stack]:
-    """Build a stack, start it until the services are healthy, and take it down in the end."""
+    """Start a stack until the services are healthy, and take it down in the end.
+
+    Its images get lost before, so that Compose makes them as in a new checkout; the layers stay.
+    """
     stack.copy()
     preflight = [sys.executable, stack.folder / "docker/preflight.py"]
     subprocess.run(preflight, env=stack.environment, check=True)
+    names = docker("images", "--format", "{{.Repository}}:{{.Tag}}", IMAGE).split()
+    if names:
+        docker("rmi", "--force", "--no-prune", *names)
     RUNNING.append(stack)
     try:
-        stack.compose("build")
         stack.up(*services)
         yield stack
     except BaseException:
