@@ -97,6 +97,9 @@ def _run(args: argparse.Namespace, client: Callable[[str], Any]) -> int:
     files = deploy.upload_files(client("s3"), deployment, print)
     if environment and files and not _updated(args, client, environment, files):
         return 1
+    # Not only after an update: who repeats one that was not waited for has nothing to update.
+    if environment and not args.no_wait and not _installed(client, environment.name):
+        return 1
     deploy.put_dags(client("s3"), deployment, print)
     if environment is None:
         said = " ".join(f"{_PARAMETERS[name]}={one.version_id}" for name, one in files.items())
@@ -113,21 +116,18 @@ def _updated(
 ) -> bool:
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - slow
 
-    from airflow_ml_provider.cli.mwaa_findings import show  # noqa: PLC0415
     from airflow_ml_provider.mwaa.deploy import rollback  # noqa: PLC0415
     from airflow_ml_provider.mwaa.environment import MwaaError, request, wait  # noqa: PLC0415
-    from airflow_ml_provider.mwaa.finding import GOOD, has_errors  # noqa: PLC0415
-    from airflow_ml_provider.mwaa.install_log import install_log_findings  # noqa: PLC0415
 
     client("mwaa").update_environment(**request(before.name, files))
     print(f"updating {before.name}: {', '.join(files)}")
     back = rollback(before, files)
     hint = f"To go back to what it used before:\n  {back}" if back else "It used none before."
+    print(hint)
     if args.no_wait:
-        print(hint)
         return True
     try:
-        now = wait(
+        wait(
             client("mwaa"),
             before,
             timeout_seconds=args.timeout_minutes * 60,
@@ -137,20 +137,28 @@ def _updated(
     except KeyboardInterrupt:
         print(
             f"The update of {before.name} goes on; the DAGs were not uploaded. Deploy again once "
-            f"it is AVAILABLE. {hint}",
+            "it is AVAILABLE.",
             file=sys.stderr,
         )
         return False
     except (BotoCoreError, ClientError, MwaaError) as error:
-        print(f"{error}\nThe DAGs were not uploaded. {hint}", file=sys.stderr)
+        print(f"{error}\nThe DAGs were not uploaded.", file=sys.stderr)
         return False
-    found = [*install_log_findings(client("logs"), now)]
+    return True
+
+
+def _installed(client: Callable[[str], Any], name: str) -> bool:
+    from airflow_ml_provider.cli.mwaa_findings import show  # noqa: PLC0415 - loads botocore
+    from airflow_ml_provider.mwaa.environment import read  # noqa: PLC0415
+    from airflow_ml_provider.mwaa.finding import GOOD, has_errors  # noqa: PLC0415
+    from airflow_ml_provider.mwaa.install_log import install_log_findings  # noqa: PLC0415
+
+    found = [*install_log_findings(client("logs"), read(client("mwaa"), name))]
     if any(one.severity != GOOD for one in found):
         show(found, "What its machines logged of the installation")
     if has_errors(found):
-        print(f"The DAGs were not uploaded. {hint}", file=sys.stderr)
+        print("The DAGs were not uploaded.", file=sys.stderr)
         return False
-    print(hint)
     return True
 
 

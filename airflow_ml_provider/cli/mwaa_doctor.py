@@ -79,10 +79,17 @@ def run(args: argparse.Namespace) -> int:
                 subject.dags, subject.options, subject.role_arn, region
             )
             subject = replace(subject, policies=policies)
-    except (BotoCoreError, ClientError, MwaaError, PackageFolderError, ValueError) as error:
+        found = [*examine(subject, client, checks), *unread]
+    except (
+        BotoCoreError,
+        ClientError,
+        MwaaError,
+        OSError,
+        PackageFolderError,
+        ValueError,
+    ) as error:
         print(error, file=sys.stderr)
         return 1
-    found = [*examine(subject, client, checks), *unread]
     found.sort(key=lambda one: CHECKS.index(one.check))
     airflow = subject.version.airflow
     if args.json:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +15,7 @@ from airflow_ml_provider.targets.compile import compile_pipeline
 from airflow_ml_provider.targets.iam import policies
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 _SECTION = "airflow_ml_provider"
@@ -39,10 +41,12 @@ def folder_policies(
     found: list[Finding] = []
     for file in sorted(folder.rglob("*.py")):
         # As Airflow does: other files of the folder are no definitions.
-        if not file.is_file() or _SECTION not in file.read_text("utf-8", "replace"):
+        hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
+        if hidden or not file.is_file() or _SECTION not in file.read_text("utf-8", "replace"):
             continue
         try:
-            there = definitions(file)
+            with _no_credentials():
+                there = definitions(file)
             if not there:
                 said = f"what {file} calls: it has no Pipeline at its top level"
                 found.append(Finding(ROLE, SKIPPED, said, "derive its rights from its operators"))
@@ -56,3 +60,20 @@ def folder_policies(
             said = f"what {file} calls: {error}"
             found.append(Finding(ROLE, SKIPPED, said, "see what the check of the DAGs says"))
     return made, found
+
+
+@contextmanager
+def _no_credentials() -> Iterator[None]:
+    """Keep the AWS credentials of whoever asks from the code that is only read."""
+    before = dict(os.environ)
+    for name in before:
+        if name.startswith("AWS_") and name not in {"AWS_DEFAULT_REGION", "AWS_REGION"}:
+            del os.environ[name]
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        os.environ[name] = os.devnull
+    os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)

@@ -14,6 +14,7 @@ import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
+from airflow_ml_provider.get_provider_info import get_provider_info
 from airflow_ml_provider.mwaa.finding import (
     ERROR,
     GOOD,
@@ -32,7 +33,10 @@ if TYPE_CHECKING:
 
     from airflow_ml_provider.mwaa.versions import MwaaVersion
 
-_OPTION = re.compile(r"[a-z][\w-]*\.[\w-]+")
+# What UpdateEnvironment takes: https://docs.aws.amazon.com/mwaa/latest/API/API_UpdateEnvironment.html
+_OPTION = re.compile(r"(?=.{1,64}$)[a-z][a-z0-9_]*\.[a-z0-9._]*[a-z0-9_]")
+_VALUE = re.compile(r"[ -~]{1,65536}")
+_OWN = "airflow_ml_provider"
 _VARIABLE = re.compile(r"AIRFLOW__(?P<section>.+?)__(?P<option>.+)")
 _NAME = re.compile(r"[A-Za-z_]\w*")
 _SYNTAX_SECONDS = 30
@@ -53,14 +57,24 @@ def option_findings(version: MwaaVersion, options: Mapping[str, str]) -> Iterato
     :param options: ``AirflowConfigurationOptions``, by ``section.option``.
     """
     found: list[Finding] = []
-    for name in options:
+    own = get_provider_info()["config"][_OWN]["options"]
+    for name, value in options.items():
+        section, _, option = name.partition(".")
         if not _OPTION.fullmatch(name):
             said = f"{name!r} is no option"
-            found.append(Finding(OPTIONS, ERROR, said, f"spell it {_option(name)}"))
+            mend = f"spell it {_option(name)}, in small letters, digits and _, 64 at most"
+            found.append(Finding(OPTIONS, ERROR, said, mend))
+        elif section == _OWN and option not in own:
+            said = f"{name!r} is no option of this package"
+            found.append(Finding(OPTIONS, ERROR, said, f"it has {', '.join(own)}"))
+        elif not _VALUE.fullmatch(value):
+            said = f"{name}: MWAA takes no such value"
+            mend = "give 1 to 65536 characters of printable ASCII, or leave the option out"
+            found.append(Finding(OPTIONS, ERROR, said, mend))
         elif name.lower() in version.forced:
             said = f"{name} has no effect: MWAA makes it {version.forced[name.lower()]}"
             found.append(Finding(OPTIONS, WARNING, said, "remove it from the environment"))
-    said = f"all {len(options)} options have an effect" if options else "no option is set"
+    said = f"{len(options)} options are set, and MWAA overrides none of them"
     yield from found or [Finding(OPTIONS, GOOD, said)]
 
 

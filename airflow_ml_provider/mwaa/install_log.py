@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_ml_provider.jobs.errors import error_code
-from airflow_ml_provider.mwaa.finding import ERROR, GOOD, INSTALLED, SKIPPED, Finding
+from airflow_ml_provider.mwaa.finding import ERROR, GOOD, INSTALLED, SKIPPED, WARNING, Finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 _STREAMS = "requirements_install"
 _BAD = ("ERROR", "Traceback")
+# The image's own word of it. pip logs errors of an installation that went well, too:
+# https://github.com/aws/amazon-mwaa-docker-images/blob/main/images/airflow/3.0.6/python/mwaa/entrypoint.py
+_FAILED = "pip installation exited with a non-zero error code"
 _SHOWN = 5
 
 
@@ -33,20 +36,22 @@ def install_log_findings(logs: Any, environment: Environment) -> Iterator[Findin
         said = f"what {name!r} installed: none of its scheduler, worker and web server logs are on"
         yield Finding(INSTALLED, SKIPPED, said, "turn the scheduler's logs on, at level INFO")
         return
-    seen = failed = False
+    seen = complained = False
     for group in environment.log_groups:
         lines = [*_lines(logs, group, since)]
         seen = seen or bool(lines)
         bad = dict.fromkeys(line for line in lines if any(word in line for word in _BAD))
         if bad:
-            failed = True
-            said = f"{group}: the installation logged errors:\n" + "\n".join([*bad][:_SHOWN])
+            complained = True
+            failed = any(_FAILED in line for line in bad)
+            said = "the installation failed" if failed else "the installation logged errors"
+            said = f"{group}: {said}:\n" + "\n".join([*bad][:_SHOWN])
             mend = "airflow-ml mwaa doctor --requirements says what conflicts"
-            yield Finding(INSTALLED, ERROR, said, mend)
+            yield Finding(INSTALLED, ERROR if failed else WARNING, said, mend)
     if not seen:
         said = f"what {name!r} installed: none of its machines has logged that"
         yield Finding(INSTALLED, SKIPPED, said, f"look for {_STREAMS}_... in the scheduler's log")
-    elif not failed:
+    elif not complained:
         yield Finding(INSTALLED, GOOD, f"{name!r}: no machine logged an error as it installed")
 
 

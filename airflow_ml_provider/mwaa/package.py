@@ -285,6 +285,12 @@ def _all_or_nothing(out: Path) -> Iterator[Path]:
         new = Path(made) / "new"
         new.mkdir()
         yield new
+        old = Path(made) / "old"
         if out.exists():
-            out.rename(Path(made) / "old")
-        new.rename(out)
+            out.rename(old)
+        try:
+            new.rename(out)
+        except OSError:
+            if old.exists():
+                old.rename(out)
+            raise

@@ -200,6 +200,8 @@ def _requirement(line: str) -> tuple[Requirement, str]:
     if "://" in path and "@" not in path:
         raise ValueError("write the package's name before its address: NAME @ https://...")
     if bracket and "@" not in path:
+        if ";" in extras:
+            raise ValueError("write a marker so: NAME @ file://PATH ; MARKER")
         return _of_wheel(f"{path.rpartition('/')[2]}.whl", extras.strip())
     try:
         found = Requirement(line)

@@ -20,17 +20,6 @@ if TYPE_CHECKING:
 _IMAGES = Path(__file__).parent / "images"
 # Where MWAA unpacks plugins.zip.
 PLUGINS_FOLDER = "/usr/local/airflow/plugins"
-# MWAA ends an installation that takes longer; Airflow then starts without the packages.
-INSTALL_MINUTES = 9
-
-ENVIRONMENT_CLASSES = (
-    "mw1.micro",
-    "mw1.small",
-    "mw1.medium",
-    "mw1.large",
-    "mw1.xlarge",
-    "mw1.2xlarge",
-)
 
 # Set whatever the environment's options or startup.sh say. A value in angle brackets is not fixed.
 _ALWAYS = {

@@ -17,6 +17,8 @@ def start(event: dict[str, Any], _context: object) -> dict[str, str]:
     import boto3  # here, as nothing but Lambda needs it
 
     bucket, found = event["detail"]["bucket"]["name"], event["detail"]["object"]
+    if found["key"].endswith("/"):
+        return {"run": "", "state": "a folder of S3's console, no object"}
     seen = f"{bucket}/{found['key']}/{found['sequencer']}"
     run_id = f"event__{hashlib.sha256(seen.encode()).hexdigest()[:16]}"
     body: dict[str, Any] = {

@@ -10,6 +10,7 @@ import pytest
 from airflow_ml_provider.cli import main
 from airflow_ml_provider.mwaa import environment
 
+FAILED = "pip installation exited with a non-zero error code"
 TO = ["--environment", "production", "--poll-seconds", "0.01"]
 
 
@@ -141,31 +142,39 @@ def test_one_who_gives_up_the_wait_learns_what_goes_on(deploy, there, api, monke
     assert [*there()] == ["plugins.zip", "requirements.txt"]
 
 
-def test_an_installation_that_failed_is_seen_in_the_logs(deploy, api, client, there):
+@pytest.fixture
+def installs(api, client):
+    """Let the update log its installation."""
     logs, group = client("logs"), "airflow-production-Scheduler"
     logs.create_log_group(logGroupName=group)
-    logs.create_log_stream(logGroupName=group, logStreamName="requirements_install_10.0.0.1")
+    stream = {"logGroupName": group, "logStreamName": "requirements_install_10.0.0.1"}
+    logs.create_log_stream(**stream)
 
-    now = int(time.time() * 1000)
+    def logging(*lines):
+        now = int(time.time() * 1000)
+        events = [{"timestamp": now, "message": line} for line in lines]
+        api.on_update = lambda: logs.put_log_events(**stream, logEvents=events)
 
-    def install():
-        logs.put_log_events(
-            logGroupName=group,
-            logStreamName="requirements_install_10.0.0.1",
-            logEvents=[
-                {"timestamp": now, "message": "Collecting requests"},
-                {"timestamp": now, "message": "ERROR: No matching distribution"},
-            ],
-        )
+    yield logging
+    logs.delete_log_group(logGroupName=group)
 
-    api.on_update = install
-    try:
+
+def test_an_installation_that_failed_is_seen_in_the_logs(deploy, installs, there):
+    installs("Collecting requests", "ERROR: No matching distribution", f"ERROR: {FAILED}. This")
+    for _ in range(2):  # there is nothing to update in the second run
         code, said = deploy()
-    finally:
-        logs.delete_log_group(logGroupName=group)
-    assert code == 1
-    assert "No matching distribution" in said
-    assert "dags/common.py" not in there()
+        assert code == 1
+        assert "No matching distribution" in said
+        assert "The DAGs were not uploaded." in said
+        assert "dags/common.py" not in there()
+
+
+def test_an_error_that_pip_outlived_is_told(deploy, installs, there):
+    installs("ERROR: pip's dependency resolver does not currently take into account all")
+    code, said = deploy()
+    assert code == 0
+    assert "dependency resolver" in said
+    assert "dags/common.py" in there()
 
 
 def test_dags_that_the_package_has_not_stay_unless_asked(deploy, there, client, source_bucket):

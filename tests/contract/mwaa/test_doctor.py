@@ -242,6 +242,9 @@ def test_a_failed_installation(doctor, client):
         assert (code, [one["severity"] for one in found]) == (0, ["good"])
         say("ERROR: Cannot install boto3==1.0")
         code, found = doctor(*only("installed"))
+        assert (code, [one["severity"] for one in found]) == (0, ["warning"])
+        say("ERROR: pip installation exited with a non-zero error code. This could be")
+        code, found = doctor(*only("installed"))
     finally:
         logs.delete_log_group(logGroupName=group)
     assert code == 1

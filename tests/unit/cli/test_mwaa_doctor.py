@@ -64,6 +64,18 @@ def test_dags_that_need_what_does_not_install(requirements, tmp_path, capsys):
     assert found["mend"] == "mend requirements.txt, or give --python"
 
 
+def test_a_file_that_cant_be_read(tmp_path, monkeypatch, capsys):
+    (tmp_path / "startup.sh").write_text("export A=1\n")
+
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied", "startup.sh")
+
+    monkeypatch.setattr("pathlib.Path.read_text", refuse)
+    options = ["--startup-script", str(tmp_path / "startup.sh"), "--only", "startup.sh"]
+    assert main(["mwaa", "doctor", "--version", "3.3.1", *options]) == 1
+    assert "Permission denied: 'startup.sh'" in capsys.readouterr().err
+
+
 def test_a_plugins_archive_that_is_none(requirements, tmp_path, capsys):
     (tmp_path / "plugins.zip").write_text("text")
     file = requirements("--no-index\nboto3\n")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 from airflow_ml_provider.cli.mwaa_policies import folder_policies
 
@@ -26,6 +27,26 @@ def test_the_options_and_the_place_of_the_environment_count(tmp_path):
     execution = json.dumps(made["flow"]["execution"]["policy"])
     assert "arn:aws-cn:sagemaker:cn-north-1:210987654321:processing-job/" in execution
     assert "arn:aws-cn:s3:::lake/ml/code/" in execution
+
+
+def test_the_definitions_get_no_credentials(tmp_path, monkeypatch):
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "cn-north-1")
+    monkeypatch.setenv("AWS_CONFIG_FILE", "mine")
+    text = "import json, os  # airflow_ml_provider\n"
+    text += "raise ValueError(json.dumps({k: v for k, v in os.environ.items() if 'AWS_' in k}))\n"
+    (tmp_path / "flow.py").write_text(text)
+    _, (found,) = folder_policies(tmp_path, OPTIONS, EXECUTION, "cn-north-1")
+    assert '"AWS_DEFAULT_REGION": "cn-north-1"' in found.said
+    assert "secret" not in found.said
+    assert "mine" not in found.said
+    assert os.environ["AWS_SECRET_ACCESS_KEY"] == "secret"
+
+
+def test_hidden_folders_are_left_alone(tmp_path):
+    (tmp_path / ".venv").mkdir()
+    (tmp_path / ".venv" / "flow.py").write_text("raise SystemExit('airflow_ml_provider')\n")
+    assert folder_policies(tmp_path, OPTIONS, EXECUTION, "cn-north-1") == ({}, [])
 
 
 def test_a_wrong_option_is_told(tmp_path):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from airflow_ml_provider.aws.validation import request_problems
 from airflow_ml_provider.mwaa.doctor_options import (
     exports,
     forced_finding,
@@ -11,6 +12,7 @@ from airflow_ml_provider.mwaa.doctor_options import (
 from airflow_ml_provider.mwaa.versions import VERSIONS
 
 VERSION = VERSIONS["3.3.1"]
+SPELLED = "in small letters, digits and _, 64 at most"
 
 
 @pytest.fixture
@@ -41,16 +43,38 @@ def test_options_that_have_no_effect():
             "core.executor has no effect: MWAA makes it CeleryExecutor",
             "remove it from the environment",
         ),
-        ("error", "'AIRFLOW__CORE__X' is no option", "spell it core.x"),
-        ("error", "'core' is no option", "spell it section.option"),
+        ("error", "'AIRFLOW__CORE__X' is no option", f"spell it core.x, {SPELLED}"),
+        ("error", "'core' is no option", f"spell it section.option, {SPELLED}"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("core.Parallelism", "5", "'core.Parallelism' is no option"),
+        ("core.dag-dir", "x", "'core.dag-dir' is no option"),
+        (f"core.{'x' * 60}", "x", f"'core.{'x' * 60}' is no option"),
+        ("core.parallelism", "", "core.parallelism: MWAA takes no such value"),
+        ("email.from_email", "Zoë", "email.from_email: MWAA takes no such value"),
+        ("airflow_ml_provider.role_arm", "x", "is no option of this package"),
+    ],
+)
+def test_options_that_mwaa_would_refuse_or_nobody_reads(name, value, said):
+    (found,) = option_findings(VERSION, {name: value})
+    assert found.severity == "error"
+    assert said in found.said
+    assert option_problems(name, value) or "this package" in said
+
+
+def option_problems(name, value):
+    request = {"Name": "ml", "AirflowConfigurationOptions": {name: value}}
+    return request_problems("mwaa", "UpdateEnvironment", request)
 
 
 def test_options_that_have_one():
     options = {"airflow_ml_provider.root": "s3://lake"}
     found = [(one.severity, one.said) for one in option_findings(VERSION, options)]
-    assert found == [("good", "all 1 options have an effect")]
-    assert [one.said for one in option_findings(VERSION, {})] == ["no option is set"]
+    assert found == [("good", "1 options are set, and MWAA overrides none of them")]
 
 
 @pytest.mark.parametrize(

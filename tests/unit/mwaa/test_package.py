@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 from dataclasses import replace
+from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
@@ -152,6 +153,25 @@ def test_the_same_inputs_give_the_same_bytes(inputs, tmp_path):
         assert (first / name).read_bytes() == (second / name).read_bytes(), name
     assert {one.name for one in tmp_path.iterdir()} >= {"first", "second"}
     assert not [one for one in tmp_path.iterdir() if one.name.startswith(".")]
+
+
+def test_the_former_package_stays_where_the_new_one_cant_take_its_place(
+    inputs, tmp_path, monkeypatch
+):
+    out = tmp_path / "out"
+    package(inputs, out)
+    before = names(out)
+    rename = Path.rename
+
+    def full(path, goal):
+        if path.name == "new":
+            raise OSError("no space left on device")
+        return rename(path, goal)
+
+    monkeypatch.setattr(Path, "rename", full)
+    with pytest.raises(OSError, match="no space"):
+        package(replace(inputs, offline=True), out)
+    assert names(out) == before
 
 
 def test_all_that_is_wrong_is_told_and_nothing_is_written(inputs, tmp_path):

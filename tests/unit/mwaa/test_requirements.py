@@ -76,6 +76,7 @@ def test_all_that_is_wrong_is_told():
         "https://example.com/far-1-py3-none-any.whl\nx-1.whl\n"
         "a --hash=sha256:1\n--pre\n--no-index yes\n--index-url\nb\nB==1\n"
         "-i https://a.example.com --extra-index-url https://b.example.com\n-f wheels\n"
+        "/usr/local/airflow/plugins/own-1-py3-none-any.whl; python_version < '3'\n"
     )
     with pytest.raises(RequirementsError) as caught:
         parse(text)
@@ -92,6 +93,7 @@ def test_all_that_is_wrong_is_told():
         "line 10: --index-url: it must have a value",
         "line 13: -i https://a.example.com --extra-index-url https://b.example.com: write each",
         "line 14: -f wheels: MWAA has /usr/local/airflow/plugins alone",
+        "line 15: /usr/local/airflow/plugins/own-1-py3-none-any.whl; python_version < '3': write a",
         "line 12: B==1: line 11 has it too",
     ]
     assert len(caught.value.problems) == len(starts)

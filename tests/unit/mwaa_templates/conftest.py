@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from botocore.model import Shape
 
     Deploy = Callable[..., dict[str, str]]
+    Holds = Callable[[Any, dict[str, str]], bool]
     # The properties of a resource and a name for it; its own name and its attributes.
     Make = Callable[[dict[str, Any], str], tuple[str, dict[str, str]]]
 
@@ -31,6 +32,25 @@ REGION = "eu-central-1"
 @pytest.fixture(scope="session")
 def templates() -> dict[str, Any]:
     return {path.stem: load(str(path)) for path in sorted(FOLDER.glob("*.yaml"))}
+
+
+@pytest.fixture
+def holds() -> Holds:
+    return _holds
+
+
+def _holds(rule: Any, given: dict[str, str]) -> bool:
+    """Evaluate a rule-specific function of CloudFormation."""
+    ((function, arguments),) = rule.items()
+    if function == "Fn::Or":
+        return any(_holds(one, given) for one in arguments)
+    if function == "Fn::And":
+        return all(_holds(one, given) for one in arguments)
+    if function == "Fn::Not":
+        return not _holds(arguments[0], given)
+    assert function == "Fn::Equals"
+    left, right = (given[one["Ref"]] if isinstance(one, dict) else one for one in arguments)
+    return bool(left == right)
 
 
 @pytest.fixture

@@ -53,7 +53,7 @@ def test_without_nat_endpoints_lead_to_what_is_called(deploy: Deploy) -> None:
     pipelines = {"sagemaker.api", "glue", "emr-serverless", "secretsmanager", "sns"}
     assert set(found) == {
         *MWAA_CALLS,
-        *("airflow.api", "airflow.env", "airflow.ops"),
+        "airflow.env",
         *pipelines,
     }
     assert found.pop("s3")["VpcEndpointType"] == "Gateway"

@@ -110,6 +110,12 @@ def test_airflow_2_is_given_no_logical_date(
     assert "logical_date" not in mwaa.asked[0]["Body"]
 
 
+def test_a_folder_that_the_console_makes_starts_nothing(function: ModuleType, mwaa: Mwaa) -> None:
+    folder = {**EVENT["detail"]["object"], "key": "incoming/"}
+    function.start({**EVENT, "detail": {**EVENT["detail"], "object": folder}}, None)
+    assert mwaa.asked == []
+
+
 def test_a_second_delivery_starts_nothing(function: ModuleType, mwaa: Mwaa) -> None:
     first = function.start(EVENT, None)
     mwaa.refuses("RestApiClientException", 409, {"detail": "DAGRun with that id already exists"})
