@@ -61,13 +61,13 @@ def test_real_aws_gets_the_profiles_and_no_local_aws(images, tmp_path_factory, s
     (profiles / "config").write_text("[profile default]\nregion = eu-west-1\n")
     file = stack.folder / "docker/aws.env"
     file.write_text(file.read_text().replace("AWS_FOLDER=~/.aws", f"AWS_FOLDER={profiles}"))
-    seen = stack.compose(
-        *("run", "--rm", "--no-deps", "-T", "--entrypoint", "sh", "scheduler", "-c"),
-        "cat ~/.aws/config; env; touch ~/.aws/config || echo read-only",
-    )
     try:
-        stack.compose("up", "--detach", "warehouse", "aws")
+        stack.compose("up", "--detach", "init", "warehouse", "aws")
         assert not stack.container("aws")
+        seen = stack.compose(
+            *("run", "--rm", "--no-deps", "-T", "--entrypoint", "sh", "scheduler", "-c"),
+            "cat ~/.aws/config; env; touch ~/.aws/config || echo read-only",
+        )
     finally:
         stack.down()
     assert "region = eu-west-1" in seen
