@@ -163,7 +163,7 @@ class Stack:
 
     def container(self, service: str) -> str:
         """Give the container's id, which may have ended."""
-        lines = self.compose("ps", "-q", service).splitlines()
+        lines = self.compose("ps", "--all", "-q", service).splitlines()
         return lines[-1] if lines else ""
 
     def inspect(self, service: str) -> dict[str, Any]:
