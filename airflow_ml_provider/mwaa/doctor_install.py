@@ -10,7 +10,7 @@ from zipfile import BadZipFile, ZipFile
 from airflow_ml_provider.mwaa.finding import ERROR, GOOD, NOTE, REQUIREMENTS, WARNING, Finding
 from airflow_ml_provider.mwaa.requirements import RequirementsError, parse
 from airflow_ml_provider.mwaa.resolution import resolve
-from airflow_ml_provider.mwaa.wheelhouse import wheel
+from airflow_ml_provider.mwaa.wheelhouse import SDISTS, wheel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from airflow_ml_provider.mwaa.versions import MwaaVersion
 
 _SHOWN = 12
-_SDISTS = (".tar.bz2", ".tar.gz", ".tgz")
 
 
 def unpack(plugins: Path, folder: Path) -> Path:
@@ -69,7 +68,7 @@ def install_findings(
 
 def _sdist_findings(plugins: Path, version: MwaaVersion) -> Iterator[Finding]:
     for file in sorted(plugins.iterdir()):
-        if file.name.endswith(_SDISTS):
+        if file.name.endswith(SDISTS):
             try:
                 wheel(file, version)
             except ValueError as error:

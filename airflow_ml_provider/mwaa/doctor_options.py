@@ -71,8 +71,8 @@ def option_findings(version: MwaaVersion, options: Mapping[str, str]) -> Iterato
             said = f"{name}: MWAA takes no such value"
             mend = "give 1 to 65536 characters of printable ASCII, or leave the option out"
             found.append(Finding(OPTIONS, ERROR, said, mend))
-        elif name.lower() in version.forced:
-            said = f"{name} has no effect: MWAA makes it {version.forced[name.lower()]}"
+        elif name in version.forced:
+            said = f"{name} has no effect: MWAA makes it {version.forced[name]}"
             found.append(Finding(OPTIONS, WARNING, said, "remove it from the environment"))
     said = f"{len(options)} options are set, and MWAA overrides none of them"
     yield from found or [Finding(OPTIONS, GOOD, said)]

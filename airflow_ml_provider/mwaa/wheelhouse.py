@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from airflow_ml_provider.mwaa.versions import MwaaVersion
 
 _MACHINE = "x86_64"
-_SDISTS = (".tar.gz", ".zip", ".tar.bz2", ".tgz")
+SDISTS = (".tar.bz2", ".tar.gz", ".tgz")
+"""How archives of source end; among wheels a .zip is one, too."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def wheel(file: Path, version: MwaaVersion) -> Wheel:
 
     :raises ValueError: it is none, or none that the image can install.
     """
-    if file.name.endswith(_SDISTS):
+    if file.name.endswith((*SDISTS, ".zip")):
         raise ValueError(
             "this is source, which MWAA would have to build; make a wheel of it "
             f"(pip wheel --no-deps {file.name}), and put that here in its place"

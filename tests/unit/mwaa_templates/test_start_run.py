@@ -162,6 +162,16 @@ def test_the_rule_hears_of_the_objects(deploy: Deploy) -> None:
     }
 
 
+def test_the_rule_may_call_the_function(deploy: Deploy) -> None:
+    made = deploy("trigger", **GIVEN)
+    (rule,) = boto3.client("events").list_rules()["Rules"]
+    policy = boto3.client("lambda").get_policy(FunctionName=made["FunctionName"])["Policy"]
+    (statement,) = json.loads(policy)["Statement"]
+    assert statement["Principal"] == {"Service": "events.amazonaws.com"}
+    # EventBridge sends no aws:SourceAccount: a policy that asks for it refuses every event.
+    assert statement["Condition"] == {"ArnLike": {"AWS:SourceArn": rule["Arn"]}}
+
+
 def test_the_function_may_start_runs_and_no_more(deploy: Deploy) -> None:
     deploy("trigger", **GIVEN, AirflowRole="Op")
     iam = boto3.client("iam")
