@@ -37,6 +37,7 @@ from airflow_ml_provider.mwaa.finding import (
     FILES,
     GOOD,
     INSTALLED,
+    NOTE,
     OPTIONS,
     REQUIREMENTS,
     ROLE,
@@ -217,6 +218,11 @@ def _role(subject: Subject, client: Callable[[str], Any]) -> Iterator[Finding]:
     }
     if subject.environment:
         needs[MWAA] = own_policy(subject.environment)
+        if not subject.environment.kms_key.startswith("arn:"):
+            # That key lies in an account of AWS's own, which it does not publish.
+            said = f"{subject.role_arn}: whether it may use the key of MWAA's queue is not known"
+            mend = "compare it with the policy for an AWS owned key in MWAA's guide"
+            yield Finding(ROLE, NOTE, said, mend)
     yield from execution_findings(client("iam"), subject.role_arn, needs)
     for name, one in subject.policies.items():
         yield from job_findings(client("iam"), one["jobs"], f"jobs of pipeline {name!r}")

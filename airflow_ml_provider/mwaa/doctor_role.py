@@ -27,7 +27,7 @@ _MADE = "mwaa/cloudformation/roles.yaml makes a role that allows it"
 
 
 def own_policy(environment: Environment) -> dict[str, Any]:
-    """Give what an environment itself needs of its execution role.
+    """Give what an environment itself needs of its execution role; of keys, only one of yours.
 
     https://docs.aws.amazon.com/mwaa/latest/userguide/mwaa-create-role.html
     """
@@ -107,10 +107,15 @@ def _role_findings(
             raise
         yield Finding(ROLE, ERROR, f"there is no role {role}", mend)
         return
-    trusted = {*_trusted(found["AssumeRolePolicyDocument"])}
+    trust = found["AssumeRolePolicyDocument"]
+    trusted = {*_trusted(trust)}
     if lacking := [one for one in services if one not in trusted]:
         said = f"{role} may not be taken by {', '.join(lacking)}"
         yield Finding(ROLE, ERROR, said, "name them in the role's trust policy")
+    if any("Condition" in one for one in listed(trust.get("Statement", []))):
+        said = f"{role}: whether the conditions of its trust policy hold is not known"
+        mend = "see that aws:SourceAccount and aws:SourceArn name this account and environment"
+        yield Finding(ROLE, NOTE, said, mend)
     for name, policy in needs.items():
         yield from _access_findings(iam, found["Arn"], name, policy)
 

@@ -98,6 +98,29 @@ def test_roles_that_allow_everything(doctor, api, roles):
         assert named in good
 
 
+def test_what_is_not_known_of_a_role_is_told(doctor, api, client, roles):
+    roles("airflow", MWAA, [ALL])
+    code, found = doctor(*only("role"))
+    assert code == 0
+    assert any("the key of MWAA's queue is not known" in one for one in of(found, "note"))
+    assert not any("trust policy" in one for one in of(found, "note"))
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": MWAA},
+        "Action": "sts:AssumeRole",
+        "Condition": {"StringEquals": {"aws:SourceAccount": "210987654321"}},
+    }
+    trust = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    client("iam").update_assume_role_policy(RoleName="airflow", PolicyDocument=trust)
+    api.environment["KmsKey"] = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/own"
+    code, found = doctor(*only("role"))
+    assert code == 0
+    assert any(
+        "conditions of its trust policy hold is not known" in one for one in of(found, "note")
+    )
+    assert not any("queue" in one for one in of(found, "note"))
+
+
 def test_what_the_pipelines_call_and_the_role_does_not_allow(doctor, api, roles):
     api.environment["AirflowConfigurationOptions"] = OPTIONS
     deny = {"Effect": "Deny", "Action": "sagemaker:CreateTrainingJob", "Resource": "*"}
