@@ -32,7 +32,7 @@ def console() -> Console:
 
 def show(findings: Sequence[Finding], title: str) -> None:
     """Print a table, and how many there are of each severity."""
-    table = Table(title=title, title_justify="left", show_lines=True)
+    table = Table(show_lines=True)
     table.add_column("check", no_wrap=True)
     table.add_column("", no_wrap=True)
     table.add_column("found", overflow="fold", ratio=3)
@@ -42,6 +42,8 @@ def show(findings: Sequence[Finding], title: str) -> None:
         table.add_row(one.check, severity, one.said, one.mend)
     counted = Counter(one.severity for one in findings)
     terminal = console()
+    # No title of the table, whose lines break anywhere in a long path.
+    terminal.print(title, soft_wrap=True)
     terminal.print(table)
     terminal.print(", ".join(f"{counted[name]} {name}" for name in SEVERITIES if counted[name]))
 
