@@ -95,10 +95,12 @@ def _run(args: argparse.Namespace, client: Callable[[str], Any]) -> int:
         print("Nothing was changed.")
         return 0
     files = deploy.upload_files(client("s3"), deployment, print)
-    if environment and files and not _updated(args, client, environment, files):
-        return 1
+    if environment and files:
+        environment = _updated(args, client, environment, files)
+        if environment is None:
+            return 1
     # Not only after an update: who repeats one that was not waited for has nothing to update.
-    if environment and not args.no_wait and not _installed(client, environment.name):
+    if environment and not args.no_wait and not _installed(client, environment):
         return 1
     deploy.put_dags(client("s3"), deployment, print)
     if environment is None:
@@ -113,7 +115,8 @@ def _updated(
     client: Callable[[str], Any],
     before: Environment,
     files: Mapping[str, Used],
-) -> bool:
+) -> Environment | None:
+    """Update the environment; give it as it then is, or nothing where that can't be told."""
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - slow
 
     from airflow_ml_provider.mwaa.deploy import rollback  # noqa: PLC0415
@@ -122,12 +125,11 @@ def _updated(
     client("mwaa").update_environment(**request(before.name, files))
     print(f"updating {before.name}: {', '.join(files)}")
     back = rollback(before, files)
-    hint = f"To go back to what it used before:\n  {back}" if back else "It used none before."
-    print(hint)
+    print(f"To go back to what it used before:\n  {back}" if back else "It used none before.")
     if args.no_wait:
-        return True
+        return before
     try:
-        wait(
+        return wait(
             client("mwaa"),
             before,
             timeout_seconds=args.timeout_minutes * 60,
@@ -140,20 +142,17 @@ def _updated(
             "it is AVAILABLE.",
             file=sys.stderr,
         )
-        return False
     except (BotoCoreError, ClientError, MwaaError) as error:
         print(f"{error}\nThe DAGs were not uploaded.", file=sys.stderr)
-        return False
-    return True
+    return None
 
 
-def _installed(client: Callable[[str], Any], name: str) -> bool:
+def _installed(client: Callable[[str], Any], environment: Environment) -> bool:
     from airflow_ml_provider.cli.mwaa_findings import show  # noqa: PLC0415 - loads botocore
-    from airflow_ml_provider.mwaa.environment import read  # noqa: PLC0415
     from airflow_ml_provider.mwaa.finding import GOOD, has_errors  # noqa: PLC0415
     from airflow_ml_provider.mwaa.install_log import install_log_findings  # noqa: PLC0415
 
-    found = [*install_log_findings(client("logs"), read(client("mwaa"), name))]
+    found = [*install_log_findings(client("logs"), environment)]
     if any(one.severity != GOOD for one in found):
         show(found, "What its machines logged of the installation")
     if has_errors(found):

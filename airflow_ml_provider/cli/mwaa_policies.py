@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_ml_provider.cli.definitions import DefinitionError, definitions, filled
 from airflow_ml_provider.mwaa.finding import ERROR, ROLE, SKIPPED, Finding
+from airflow_ml_provider.mwaa.package import files_of
 from airflow_ml_provider.pipeline import PipelineError
 from airflow_ml_provider.pipeline.account import configured
 from airflow_ml_provider.targets.compile import compile_pipeline
@@ -39,10 +40,9 @@ def folder_policies(
     )
     made: dict[str, Mapping[str, Any]] = {}
     found: list[Finding] = []
-    for file in sorted(folder.rglob("*.py")):
+    for file in sorted(files_of(folder).values()):
         # As Airflow does: other files of the folder are no definitions.
-        hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
-        if hidden or not file.is_file() or _SECTION not in file.read_text("utf-8", "replace"):
+        if file.suffix != ".py" or _SECTION not in file.read_text("utf-8", "replace"):
             continue
         try:
             with _no_credentials():

@@ -14,6 +14,7 @@ import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
+from airflow_ml_provider.aws.validation import request_problems
 from airflow_ml_provider.get_provider_info import get_provider_info
 from airflow_ml_provider.mwaa.finding import (
     ERROR,
@@ -33,9 +34,6 @@ if TYPE_CHECKING:
 
     from airflow_ml_provider.mwaa.versions import MwaaVersion
 
-# What UpdateEnvironment takes: https://docs.aws.amazon.com/mwaa/latest/API/API_UpdateEnvironment.html
-_OPTION = re.compile(r"(?=.{1,64}$)[a-z][a-z0-9_]*\.[a-z0-9._]*[a-z0-9_]")
-_VALUE = re.compile(r"[ -~]{1,65536}")
 _OWN = "airflow_ml_provider"
 _VARIABLE = re.compile(r"AIRFLOW__(?P<section>.+?)__(?P<option>.+)")
 _NAME = re.compile(r"[A-Za-z_]\w*")
@@ -60,14 +58,14 @@ def option_findings(version: MwaaVersion, options: Mapping[str, str]) -> Iterato
     own = get_provider_info()["config"][_OWN]["options"]
     for name, value in options.items():
         section, _, option = name.partition(".")
-        if not _OPTION.fullmatch(name):
+        if not (section and option) or _refused(name, "any"):
             said = f"{name!r} is no option"
             mend = f"spell it {_option(name)}, in small letters, digits and _, 64 at most"
             found.append(Finding(OPTIONS, ERROR, said, mend))
         elif section == _OWN and option not in own:
             said = f"{name!r} is no option of this package"
             found.append(Finding(OPTIONS, ERROR, said, f"it has {', '.join(own)}"))
-        elif not _VALUE.fullmatch(value):
+        elif _refused(name, value):
             said = f"{name}: MWAA takes no such value"
             mend = "give 1 to 65536 characters of printable ASCII, or leave the option out"
             found.append(Finding(OPTIONS, ERROR, said, mend))
@@ -130,6 +128,12 @@ def _words(line: str) -> list[str]:
         return list(lexer)
     except ValueError:  # a quote that ends on a later line
         return line.split()
+
+
+def _refused(name: str, value: str) -> bool:
+    """Tell whether MWAA's API takes no such option."""
+    request = {"Name": "any", "AirflowConfigurationOptions": {name: value}}
+    return bool(request_problems("mwaa", "UpdateEnvironment", request))
 
 
 def _option(name: str) -> str:

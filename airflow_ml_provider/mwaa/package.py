@@ -91,8 +91,8 @@ def package(inputs: Inputs, out: Path) -> Packaged:
         lines = (_offline if inputs.offline else _online)(inputs, requirements, resolution, used)
         (folder / REQUIREMENTS).write_text("\n".join([*lines, ""]), encoding="utf-8")
         in_zip = {one.file.name: one.file for one in used}
-        write_zip(folder / PLUGINS, {**_files(inputs.plugins), **in_zip})
-        members = {f"{DAGS}/{name}": file for name, file in _files(inputs.dags).items()}
+        write_zip(folder / PLUGINS, {**files_of(inputs.plugins), **in_zip})
+        members = {f"{DAGS}/{name}": file for name, file in files_of(inputs.dags).items()}
         if inputs.startup:
             members[STARTUP] = inputs.startup
         for name, file in members.items():
@@ -140,7 +140,7 @@ def _folder_problems(inputs: Inputs, out: Path) -> Iterator[str]:
     for option, folder in given.items():
         if folder is None:
             continue
-        if not (folder.is_dir() and _files(folder)):
+        if not (folder.is_dir() and files_of(folder)):
             yield f"{option} {folder}: it is no folder with files in it"
         elif folder.resolve() in out.resolve().parents:
             yield f"--out {out}: it lies in {option} {folder}; give another folder"
@@ -267,7 +267,7 @@ def _describe(folder: Path, inputs: Inputs, resolution: Resolution, in_zip: Sequ
     (folder / SUMS).write_text("".join(lines), encoding="utf-8")
 
 
-def _files(folder: Path | None) -> dict[str, Path]:
+def files_of(folder: Path | None) -> dict[str, Path]:
     """Give the files of a folder that belong on MWAA, by their names in it."""
     found = {}
     for file in folder.rglob("*") if folder else ():

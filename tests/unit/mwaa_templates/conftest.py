@@ -27,11 +27,24 @@ if TYPE_CHECKING:
 
 FOLDER = Path(__file__).parents[3] / "mwaa/cloudformation"
 REGION = "eu-central-1"
+# https://docs.aws.amazon.com/mwaa/latest/userguide/environment-class.html
+CLASSES = ["mw1.micro", "mw1.small", "mw1.medium", "mw1.large", "mw1.xlarge", "mw1.2xlarge"]
 
 
 @pytest.fixture(scope="session")
 def templates() -> dict[str, Any]:
     return {path.stem: load(str(path)) for path in sorted(FOLDER.glob("*.yaml"))}
+
+
+@pytest.fixture
+def classes() -> list[str]:
+    return CLASSES
+
+
+@pytest.fixture(params=CLASSES)
+def size(request: pytest.FixtureRequest) -> str:
+    """Each class of environments in its turn."""
+    return str(request.param)
 
 
 @pytest.fixture

@@ -40,7 +40,6 @@ def test_the_api_takes_it(deploy: Deploy, asked: list[dict[str, Any]], version: 
     assert found["KmsKey"] == KEY
 
 
-@pytest.mark.parametrize("size", ["mw1.micro", "mw1.small", "mw1.2xlarge"])
 def test_each_class_gets_numbers_that_it_takes(
     deploy: Deploy, asked: list[dict[str, Any]], size: str
 ) -> None:
