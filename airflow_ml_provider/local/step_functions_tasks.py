@@ -57,6 +57,11 @@ class _CallTask(StateTaskServiceCallback):
         event: Any = {"taskFailedEventDetails": details}
         return FailureEvent(env, error, HistoryEventType.TaskFailed, event)
 
+    def _require_waiting(self, env: Any) -> None:
+        """Refuse to go on for a state that has ended: by its timeout, a stop, another branch."""
+        if not env.is_running():
+            raise TimeoutError(f"nobody waits for {self.resource.resource_arn} any more")
+
 
 class SdkTask(_CallTask):
     """``arn:aws:states:::aws-sdk:<service>:<action>``: any call, answered at once."""
@@ -83,6 +88,7 @@ class SdkTask(_CallTask):
     ) -> None:
         region = resource_runtime_part.region
         client = state_credentials.role_arn.client(self._service, region)
+        self._require_waiting(env)
         answer = call(client, self.resource.api_action, normalised_parameters, time=iso)
         env.stack.append(answer)
 
@@ -131,6 +137,7 @@ class JobTask(_CallTask):
             kind = jobs.JOB_KINDS[self._service, action]
             events = state_credentials.role_arn.client("events", region)
             jobs.ensure_rule(events, self._service, kind)
+        self._require_waiting(env)
         env.stack.append(jobs.start(client, action, normalised_parameters, execution))
 
     def _eval_integration_pattern(
@@ -144,16 +151,15 @@ class JobTask(_CallTask):
         job = {**normalised_parameters, **env.stack.pop()}
         region = resource_runtime_part.region
         client = state_credentials.role_arn.client(self._service, region)
-        result, pause_seconds = None, FIRST_POLL_SECONDS
-        # The environment ends with a timeout, a stop, or the failure of a parallel branch.
-        while env.is_running() and result is None:
-            result = jobs.poll(kind, client, job)
-            if result is None:
+        pause_seconds = FIRST_POLL_SECONDS
+        try:
+            while (result := jobs.poll(kind, client, job)) is None:
                 env.program_state_event.wait(pause_seconds)
                 pause_seconds = min(2 * pause_seconds, POLL_SECONDS)
-        if result is None:
+                self._require_waiting(env)
+        except TimeoutError:
             jobs.stop(kind, client, job)
-            raise TimeoutError(f"nobody waits for {self.resource.resource_arn} any more")
+            raise
         if self.resource.condition == ResourceCondition.Sync2:
             texts = ("Input", "Output")
             result.update({name: json.loads(result[name]) for name in texts if name in result})
