@@ -44,7 +44,7 @@ def function(client):
         Runtime="python3.11",
         Role=role["Role"]["Arn"],
         Handler="app.handle",
-        Timeout=5,
+        Timeout=10,
         Code={"ZipFile": zipped(CODE)},
         Environment={"Variables": {"KEY": "value"}},
     )
@@ -77,7 +77,7 @@ def test_a_process_that_ends_is_an_error(client, function):
 def test_its_time_is_limited(client, function):
     error, answer = invoke(client, function, do="sleep")
     assert error
-    assert "Task timed out after 5.00 seconds" in answer["errorMessage"]
+    assert "Task timed out after 10.00 seconds" in answer["errorMessage"]
 
 
 def test_what_it_prints_is_logged(client, function):

@@ -127,7 +127,7 @@ def test_a_fail_step_ends_the_execution(
 ) -> None:
     waits = processing("waits", "import time; time.sleep(1)")
     end = fail("end", join("the reason is ", get("Parameters.why")), DependsOn=["waits"])
-    long = processing("long", "import time; time.sleep(3)")
+    long = processing("long", "import time; time.sleep(8)")
     create(definition(waits, end, long, processing("never", "", DependsOn=["long"]), why=str))
     arn = start(why="known")
     assert ended(arn)["PipelineExecutionStatus"] == "Failed"

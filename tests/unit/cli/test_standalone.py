@@ -69,9 +69,9 @@ def test_the_end_leaves_no_process_not_even_a_deaf_one_or_an_orphan(airflow, tmp
     orphan = tmp_path / "orphan"
     with (
         airflow(WORKS.format(folder=tmp_path)) as running,
-        pytest.raises(standalone.StandaloneError, match="not healthy within 1 s"),
+        pytest.raises(standalone.StandaloneError, match="not healthy within 3 s"),
     ):
-        running.start(wait_seconds=1)
+        running.start(wait_seconds=3)
     # It may be a zombie until the first process of the machine looks.
     pid = int(orphan.read_text())
     assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
