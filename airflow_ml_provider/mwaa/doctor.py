@@ -218,7 +218,7 @@ def _role(subject: Subject, client: Callable[[str], Any]) -> Iterator[Finding]:
     }
     if subject.environment:
         needs[MWAA] = own_policy(subject.environment)
-        if not subject.environment.kms_key.startswith("arn:"):
+        if not subject.environment.kms_key:
             # That key lies in an account of AWS's own, which it does not publish.
             said = f"{subject.role_arn}: whether it may use the key of MWAA's queue is not known"
             mend = "compare it with the policy for an AWS owned key in MWAA's guide"

@@ -47,7 +47,7 @@ def own_policy(environment: Environment) -> dict[str, Any]:
         Grant("Logs", "logs:DescribeLogGroups", "*"),
         *allow("Queue", "sqs", (*messages, "ReceiveMessage", "SendMessage"), [queues]),
     ]
-    if environment.kms_key.startswith("arn:"):
+    if environment.kms_key:
         # AWS's own policy allows the key to no one but these services.
         grants += [
             Grant(
@@ -107,12 +107,12 @@ def _role_findings(
             raise
         yield Finding(ROLE, ERROR, f"there is no role {role}", mend)
         return
-    trust = found["AssumeRolePolicyDocument"]
+    trust = listed(found["AssumeRolePolicyDocument"].get("Statement", []))
     trusted = {*_trusted(trust)}
     if lacking := [one for one in services if one not in trusted]:
         said = f"{role} may not be taken by {', '.join(lacking)}"
         yield Finding(ROLE, ERROR, said, "name them in the role's trust policy")
-    if any("Condition" in one for one in listed(trust.get("Statement", []))):
+    if any("Condition" in one for one in trust):
         said = f"{role}: whether the conditions of its trust policy hold is not known"
         mend = "see that aws:SourceAccount and aws:SourceArn name this account and environment"
         yield Finding(ROLE, NOTE, said, mend)
@@ -155,8 +155,8 @@ def _told(lacking: Iterable[Permission]) -> Iterator[str]:
         yield f"- {', '.join(sorted(names))} on {', '.join(where[:_SHOWN])}{rest}"
 
 
-def _trusted(document: Mapping[str, Any]) -> Iterator[str]:
-    for statement in listed(document.get("Statement", [])):
+def _trusted(statements: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    for statement in statements:
         principal = statement.get("Principal", {})
         if statement["Effect"] == "Allow" and isinstance(principal, dict):
             yield from listed(principal.get("Service", []))

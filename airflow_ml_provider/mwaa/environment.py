@@ -55,6 +55,7 @@ class Environment:
     :param dags: the prefix of its DAGs in the bucket.
     :param files: what it uses, by the name in ``FILES``.
     :param options: ``AirflowConfigurationOptions``, by ``section.option``.
+    :param kms_key: the ARN of a key of yours; empty where AWS's own is used.
     :param log_groups: where installations are logged: of its schedulers, workers and web servers,
         as far as their logs are enabled.
     """
@@ -105,6 +106,7 @@ def read(client: Any, name: str) -> Environment:
             f"MWAA has no environment {name!r} in {client.meta.region_name}; there: {there}. "
             "Give another --environment or --region"
         ) from error
+    key = found.get("KmsKey", "")
     return Environment(
         name=found["Name"],
         arn=found["Arn"],
@@ -118,7 +120,7 @@ def read(client: Any, name: str) -> Environment:
             for file, one in _FIELDS.items()
         },
         options=found.get("AirflowConfigurationOptions") or {},
-        kms_key=found.get("KmsKey", ""),
+        kms_key=key if key.startswith("arn:") else "",
         update=_update(found.get("LastUpdate")),
         log_groups=tuple(_log_groups(found.get("LoggingConfiguration") or {})),
     )

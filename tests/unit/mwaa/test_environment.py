@@ -73,9 +73,19 @@ def test_what_is_read(mwaa):
         "startup.sh": Used(),
     }
     assert found.log_groups == ("airflow-S",)
+    assert found.kms_key == ""
     assert found.update == Update("SUCCESS", FIRST)
     # Options may hold secrets.
     assert "parallelism" not in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("given", "key"),
+    [("arn:aws:kms:eu-central-1:123456789012:key/a",) * 2, ("AWS_OWNED_KMS_KEY", "")],
+)
+def test_only_a_key_of_yours_is_read(mwaa, given, key):
+    mwaa.answers(described(KmsKey=given))
+    assert read(mwaa, "production").kms_key == key
 
 
 def test_an_environment_that_is_not_there(mwaa):
